@@ -1,0 +1,114 @@
+%%% @doc A microblog for every user of a vhost: the module that an admin adds beside
+%%% `mod_pubsub: {nodetree: twitter}'. It starts the service; {@link twitter_service} runs it.
+-module(mod_twitter).
+-behaviour(gen_mod).
+
+-include_lib("ejabberd/include/logger.hrl").
+-include_lib("ejabberd/include/translate.hrl").
+-include_lib("xmpp/include/xmpp.hrl").
+
+-export([start/2, stop/1, reload/3, depends/2, mod_opt_type/1, mod_options/1, mod_doc/0]).
+-export([remove_user/2, pubsub_delete_node/4]).
+
+%% @doc Starts the processes of the vhost. What the service lacks to be of use it says in the log:
+%% a wrong setting here must not keep the server from starting.
+-spec start(ServerHost :: binary(), gen_mod:opts()) -> {ok, pid()} | {error, term()}.
+start(ServerHost, _Opts) ->
+    case supervisor:start_child(ejabberd_gen_mod_sup, twitter_sup:child_spec(ServerHost)) of
+        {ok, Pid} ->
+            lists:foreach(fun({Hook, Function, Priority}) ->
+                                  ejabberd_hooks:add(Hook, ServerHost, ?MODULE, Function, Priority)
+                          end, hooks()),
+            {ok, Pid};
+        {error, Reason} ->
+            {error, Reason}
+    end.
+
+-spec stop(ServerHost :: binary()) -> ok | {error, term()}.
+stop(ServerHost) ->
+    lists:foreach(fun({Hook, Function, Priority}) ->
+                          ejabberd_hooks:delete(Hook, ServerHost, ?MODULE, Function, Priority)
+                  end, hooks()),
+    gen_mod:stop_child(twitter_sup:name(ServerHost)).
+
+%% @doc Options are read where they are used: there is nothing to do.
+-spec reload(ServerHost :: binary(), New :: gen_mod:opts(), Old :: gen_mod:opts()) -> ok.
+reload(_ServerHost, _New, _Old) ->
+    ok.
+
+%% @doc A soft dependency: it makes mod_pubsub start first, and a server without it still starts.
+-spec depends(ServerHost :: binary(), gen_mod:opts()) -> [{module(), hard | soft}].
+depends(_ServerHost, _Opts) ->
+    [{mod_pubsub, soft}, {mod_roster, soft}].
+
+hooks() ->
+    [%% Before mod_pubsub, which empties the user's nodes but leaves them behind.
+     {remove_user, remove_user, 40},
+     {pubsub_delete_node, pubsub_delete_node, 50}].
+
+%% @doc Hook: an account was deleted; its posts go with it.
+-spec remove_user(User :: binary(), Server :: binary()) -> ok.
+remove_user(User, Server) ->
+    #jid{lserver = ServerHost} = Author = jid:make(User, Server),
+    lists:foreach(
+      fun(Host) ->
+              case twitter_store:delete_node(Host, Author) of
+                  ok ->
+                      ok;
+                  {error, Error} ->
+                      ?ERROR_MSG("Failed to delete the posts of ~ts at ~ts: ~ts",
+                                 [jid:encode(Author), Host, xmpp:format_stanza_error(Error)])
+              end
+      end, twitter_service:hosts(ServerHost)).
+
+%% @doc Hook: a pubsub node was deleted.
+-spec pubsub_delete_node(binary(), mod_pubsub:host(), mod_pubsub:nodeId(), mod_pubsub:nodeIdx()) ->
+          ok.
+pubsub_delete_node(_ServerHost, Host, Node, _Nidx) when is_binary(Host) ->
+    case twitter_path:author(Node) of
+        {ok, Author} -> twitter_index:forget(Host, Author);
+        none -> ok
+    end;
+pubsub_delete_node(_ServerHost, _PepHost, _Node, _Nidx) ->
+    ok.
+
+-spec mod_opt_type(atom()) -> econf:validator().
+mod_opt_type(body) ->
+    econf:bool();
+mod_opt_type(max_post_size) ->
+    econf:pos_int();
+mod_opt_type(max_posts) ->
+    econf:pos_int(unlimited).
+
+-spec mod_options(ServerHost :: binary()) -> [{atom(), term()}].
+mod_options(_ServerHost) ->
+    [{body, true},
+     {max_post_size, 65536},
+     {max_posts, 10_000}].
+
+-spec mod_doc() -> map().
+mod_doc() ->
+    #{desc =>
+          [?T("This module gives every user a microblog. Friends are the contacts who already "
+              "share their presence: what a user publishes to '/twitter/MyStream' on the pubsub "
+              "service is sent at once to everybody who may see his presence, and each reader "
+              "finds a tree of his own below '/twitter' in a service browser."), "",
+           ?T("It needs 'nodetree: twitter' in 'mod_pubsub', whose storage it uses.")],
+      opts =>
+          [{body,
+            #{value => "true | false",
+              desc => ?T("Whether a post also comes as the text of a message, for clients that "
+                         "know no pubsub. The default value is 'true'.")}},
+           {max_post_size,
+            #{value => ?T("Size"),
+              desc => ?T("The largest payload, in bytes of XML. The default value is '65536'.")}},
+           {max_posts,
+            #{value => "pos_integer() | unlimited",
+              desc => ?T("How many posts of each author are kept; the oldest go first. "
+                         "The default value is '10000'.")}}],
+      example =>
+          ["modules:",
+           "  mod_pubsub:",
+           "    nodetree: twitter",
+           "    plugins: [flat, pep]",
+           "  mod_twitter: {}"]}.

@@ -1,0 +1,16 @@
+%%% @doc The options of {@link mod_twitter}, as ejabberd's own modules offer theirs.
+-module(mod_twitter_opt).
+
+-export([body/1, max_post_size/1, max_posts/1]).
+
+-spec body(gen_mod:opts() | global | binary()) -> boolean().
+body(Host) -> get(body, Host).
+
+-spec max_post_size(gen_mod:opts() | global | binary()) -> pos_integer().
+max_post_size(Host) -> get(max_post_size, Host).
+
+-spec max_posts(gen_mod:opts() | global | binary()) -> pos_integer() | unlimited.
+max_posts(Host) -> get(max_posts, Host).
+
+get(Option, Opts) when is_map(Opts) -> gen_mod:get_opt(Option, Opts);
+get(Option, Host) -> gen_mod:get_module_opt(Host, mod_twitter, Option).

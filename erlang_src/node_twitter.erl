@@ -1,0 +1,268 @@
+%%% @doc The behaviour of the nodes that store posts, one for each author. mod_pubsub finds it by the
+%%% type of the node. Persistence is that of `node_flat'; what changes an author's posts also
+%%% changes the index and goes to the fan-out, whoever asked for it.
+%%%
+%%% Some of these functions run in Mnesia transactions that can run twice: `create_node',
+%%% `delete_node', `purge_node'. Those leave the index alone; it is told after the commit.
+-module(node_twitter).
+-behaviour(gen_pubsub_node).
+
+-include_lib("ejabberd/include/pubsub.hrl").
+-include_lib("xmpp/include/xmpp.hrl").
+
+-export([init/3, terminate/2, options/0, features/0, create_node_permission/6, create_node/2,
+         delete_node/1, purge_node/2, subscribe_node/8, unsubscribe_node/4, publish_item/7,
+         delete_item/4, remove_extra_items/2, remove_extra_items/3, remove_expired_items/2,
+         get_node_affiliations/1, get_entity_affiliations/2, get_affiliation/2, set_affiliation/3,
+         get_node_subscriptions/1, get_entity_subscriptions/2, get_subscriptions/2,
+         set_subscriptions/4, get_pending_nodes/2, get_states/1, get_state/2, set_state/1,
+         get_items/7, get_items/3, get_last_items/3, get_only_item/2, get_item/7, get_item/2,
+         set_item/1, get_item_name/3, node_to_path/1, path_to_node/1]).
+
+-type denied() :: {error, stanza_error()}.
+
+-spec init(binary(), binary(), gen_mod:opts()) -> ok.
+init(Host, ServerHost, Opts) ->
+    node_flat:init(Host, ServerHost, Opts).
+
+-spec terminate(mod_pubsub:host(), binary()) -> ok.
+terminate(Host, ServerHost) ->
+    node_flat:terminate(Host, ServerHost).
+
+%% @doc A node that only its owner can read, write and find, with the plugin or without it. The
+%% limits here are out of the way: the plugin's own options are asked for each post.
+-spec options() -> mod_pubsub:nodeOptions().
+options() ->
+    [{access_model, whitelist},
+     {deliver_notifications, false},
+     {deliver_payloads, true},
+     {itemreply, publisher},
+     {max_items, 16#7fffffff},
+     {max_payload_size, 16#7fffffff},
+     {notification_type, headline},
+     {notify_config, false},
+     {notify_delete, false},
+     {notify_retract, false},
+     {persist_items, true},
+     {presence_based_delivery, false},
+     {publish_model, publishers},
+     {purge_offline, false},
+     {roster_groups_allowed, []},
+     {send_last_published_item, never},
+     {subscribe, false}].
+
+-spec features() -> [binary()].
+features() ->
+    [<<"delete-items">>, <<"item-ids">>, <<"multi-items">>, <<"persistent-items">>, <<"publish">>,
+     <<"purge-nodes">>, <<"retract-items">>, <<"retrieve-items">>, <<"rsm">>].
+
+-spec create_node_permission(mod_pubsub:host(), binary(), mod_pubsub:nodeId(),
+                             mod_pubsub:nodeId(), jid(), atom()) -> {result, boolean()}.
+create_node_permission(_Host, _ServerHost, Node, _ParentNode, Owner, _Access) ->
+    {result, twitter_path:author(Node) =:= {ok, jid:encode(jid:remove_resource(Owner))}}.
+
+-spec create_node(mod_pubsub:nodeIdx(), jid()) -> {result, {default, broadcast}}.
+create_node(Nidx, Owner) ->
+    node_flat:create_node(Nidx, Owner).
+
+-spec delete_node([mod_pubsub:pubsubNode(), ...]) -> {result, tuple()}.
+delete_node(Nodes) ->
+    node_flat:delete_node(Nodes).
+
+-spec purge_node(mod_pubsub:nodeIdx(), jid()) -> {result, {default, broadcast}} | denied().
+purge_node(Nidx, Owner) ->
+    node_flat:purge_node(Nidx, Owner).
+
+%% @doc Nobody subscribes to storage.
+-spec subscribe_node(mod_pubsub:nodeIdx(), jid(), jid(), mod_pubsub:accessModel(),
+                     never | on_sub | on_sub_and_presence, boolean(), boolean(),
+                     mod_pubsub:subOptions()) -> denied().
+subscribe_node(_Nidx, _Sender, _Subscriber, _AccessModel, _SendLast, _PresenceSubscription,
+               _RosterGroup, _Options) ->
+    denied(no_subscriptions).
+
+-spec unsubscribe_node(mod_pubsub:nodeIdx(), jid(), jid(), mod_pubsub:subId()) ->
+          {result, term()} | denied().
+unsubscribe_node(Nidx, Sender, Subscriber, SubId) ->
+    node_flat:unsubscribe_node(Nidx, Sender, Subscriber, SubId).
+
+%% @doc Stores a post, an edit if the author has used the id before; then it stands in the index and
+%% is on its way to the author's friends.
+-spec publish_item(mod_pubsub:nodeIdx(), jid(), mod_pubsub:publishModel(), non_neg_integer(),
+                   mod_pubsub:itemId(), mod_pubsub:payload(), mod_pubsub:pubOptions()) ->
+          {result, {default, broadcast, [mod_pubsub:itemId()]}} | denied().
+publish_item(Nidx, Publisher, PublishModel, _MaxItems, ItemId, Payload, PubOpts) ->
+    {ok, Host, Author} = twitter_store:owner(Nidx),
+    case twitter_service:find(Host) of
+        {ok, #{server_host := ServerHost}} ->
+            MaxPosts = mod_twitter_opt:max_posts(ServerHost),
+            Args = [Nidx, Publisher, PublishModel, MaxPosts, ItemId, Payload, PubOpts],
+            published(serialized(Nidx, Publisher, publish_item, Args), Nidx, Host, Author, Publisher, ItemId, Payload);
+        error ->
+            {error, xmpp:err_service_unavailable()}
+    end.
+
+published({result, {default, broadcast, Removed}} = Result, Nidx, Host, Author, Publisher, ItemId,
+          Payload) ->
+    {ok, Micros} = twitter_store:stamp(Nidx, ItemId),
+    twitter_index:put(Host, Author, Micros, ItemId),
+    twitter_index:remove(Host, Author, Removed),
+    twitter_fanout:published(Host, Author, Publisher, ItemId, Payload),
+    Result;
+published({error, _} = Error, _Nidx, _Host, _Author, _Publisher, _ItemId, _Payload) ->
+    Error.
+
+-spec delete_item(mod_pubsub:nodeIdx(), jid(), mod_pubsub:publishModel(), mod_pubsub:itemId()) ->
+          {result, {default, broadcast}} | denied().
+delete_item(Nidx, Publisher, PublishModel, ItemId) ->
+    Args = [Nidx, Publisher, PublishModel, ItemId],
+    case serialized(Nidx, Publisher, delete_item, Args) of
+        {result, _} = Result ->
+            {ok, Host, Author} = twitter_store:owner(Nidx),
+            twitter_index:remove(Host, Author, [ItemId]),
+            twitter_fanout:retracted(Host, Author, Publisher, [ItemId]),
+            Result;
+        Error ->
+            Error
+    end.
+
+-spec remove_extra_items(mod_pubsub:nodeIdx(), unlimited | non_neg_integer()) ->
+          {result, {[mod_pubsub:itemId()], [mod_pubsub:itemId()]}}.
+remove_extra_items(Nidx, MaxItems) ->
+    forgetting(Nidx, node_flat:remove_extra_items(Nidx, MaxItems)).
+
+-spec remove_extra_items(mod_pubsub:nodeIdx(), unlimited | non_neg_integer(),
+                         [mod_pubsub:itemId()]) ->
+          {result, {[mod_pubsub:itemId()], [mod_pubsub:itemId()]}}.
+remove_extra_items(Nidx, MaxItems, ItemIds) ->
+    forgetting(Nidx, node_flat:remove_extra_items(Nidx, MaxItems, ItemIds)).
+
+-spec remove_expired_items(mod_pubsub:nodeIdx(), infinity | non_neg_integer()) ->
+          {result, [mod_pubsub:itemId()]}.
+remove_expired_items(Nidx, Seconds) ->
+    forgetting(Nidx, node_flat:remove_expired_items(Nidx, Seconds)).
+
+-spec get_node_affiliations(mod_pubsub:nodeIdx()) -> {result, [tuple()]}.
+get_node_affiliations(Nidx) ->
+    node_flat:get_node_affiliations(Nidx).
+
+-spec get_entity_affiliations(mod_pubsub:host(), jid()) -> {result, [tuple()]}.
+get_entity_affiliations(Host, Owner) ->
+    node_flat:get_entity_affiliations(Host, Owner).
+
+-spec get_affiliation(mod_pubsub:nodeIdx(), jid()) -> {result, mod_pubsub:affiliation()}.
+get_affiliation(Nidx, Owner) ->
+    node_flat:get_affiliation(Nidx, Owner).
+
+%% @doc The owner stays the only one who has anything to do with the node. mod_pubsub takes the
+%% affiliation away when the account is deleted.
+-spec set_affiliation(mod_pubsub:nodeIdx(), jid(), mod_pubsub:affiliation()) ->
+          {result, ok} | denied().
+set_affiliation(Nidx, Owner, none) ->
+    node_flat:set_affiliation(Nidx, Owner, none);
+set_affiliation(_Nidx, _Owner, _Affiliation) ->
+    denied(no_configuration).
+
+-spec get_node_subscriptions(mod_pubsub:nodeIdx()) -> {result, [tuple()]}.
+get_node_subscriptions(Nidx) ->
+    node_flat:get_node_subscriptions(Nidx).
+
+-spec get_entity_subscriptions(mod_pubsub:host(), jid()) -> {result, [tuple()]}.
+get_entity_subscriptions(Host, Owner) ->
+    node_flat:get_entity_subscriptions(Host, Owner).
+
+-spec get_subscriptions(mod_pubsub:nodeIdx(), jid()) -> {result, [tuple()]}.
+get_subscriptions(Nidx, Owner) ->
+    node_flat:get_subscriptions(Nidx, Owner).
+
+-spec set_subscriptions(mod_pubsub:nodeIdx(), jid(), mod_pubsub:subscription(),
+                        mod_pubsub:subId()) -> denied().
+set_subscriptions(_Nidx, _Owner, _Subscription, _SubId) ->
+    denied(no_subscriptions).
+
+-spec get_pending_nodes(mod_pubsub:host(), jid()) -> {result, [mod_pubsub:nodeId()]}.
+get_pending_nodes(Host, Owner) ->
+    node_flat:get_pending_nodes(Host, Owner).
+
+-spec get_states(mod_pubsub:nodeIdx()) -> {result, [mod_pubsub:pubsubState()]}.
+get_states(Nidx) ->
+    node_flat:get_states(Nidx).
+
+-spec get_state(mod_pubsub:nodeIdx(), jid:ljid()) -> mod_pubsub:pubsubState().
+get_state(Nidx, Key) ->
+    node_flat:get_state(Nidx, Key).
+
+-spec set_state(mod_pubsub:pubsubState()) -> ok | denied().
+set_state(State) ->
+    node_flat:set_state(State).
+
+-spec get_items(mod_pubsub:nodeIdx(), jid(), mod_pubsub:accessModel(), boolean(), boolean(),
+                binary(), undefined | rsm_set()) -> {result, tuple()} | denied().
+get_items(Nidx, From, AccessModel, PresenceSubscription, RosterGroup, SubId, RSM) ->
+    node_flat:get_items(Nidx, From, AccessModel, PresenceSubscription, RosterGroup, SubId, RSM).
+
+-spec get_items(mod_pubsub:nodeIdx(), jid(), undefined | rsm_set()) -> {result, tuple()}.
+get_items(Nidx, From, RSM) ->
+    node_flat:get_items(Nidx, From, RSM).
+
+-spec get_last_items(mod_pubsub:nodeIdx(), jid(), non_neg_integer()) ->
+          {result, [mod_pubsub:pubsubItem()]}.
+get_last_items(Nidx, From, Count) ->
+    node_flat:get_last_items(Nidx, From, Count).
+
+-spec get_only_item(mod_pubsub:nodeIdx(), jid()) -> {result, [mod_pubsub:pubsubItem()]}.
+get_only_item(Nidx, From) ->
+    node_flat:get_only_item(Nidx, From).
+
+-spec get_item(mod_pubsub:nodeIdx(), mod_pubsub:itemId(), jid(), mod_pubsub:accessModel(),
+               boolean(), boolean(), mod_pubsub:subId()) ->
+          {result, mod_pubsub:pubsubItem()} | denied().
+get_item(Nidx, ItemId, From, AccessModel, PresenceSubscription, RosterGroup, SubId) ->
+    node_flat:get_item(Nidx, ItemId, From, AccessModel, PresenceSubscription, RosterGroup, SubId).
+
+-spec get_item(mod_pubsub:nodeIdx(), mod_pubsub:itemId()) ->
+          {result, mod_pubsub:pubsubItem()} | denied().
+get_item(Nidx, ItemId) ->
+    node_flat:get_item(Nidx, ItemId).
+
+%% @doc A way into storage that tells nobody: the author's stream is loaded again.
+-spec set_item(mod_pubsub:pubsubItem()) -> ok.
+set_item(#pubsub_item{nodeidx = Nidx} = Item) ->
+    forgetting(Nidx, node_flat:set_item(Item)).
+
+-spec get_item_name(mod_pubsub:host(), binary(), mod_pubsub:nodeId()) ->
+          {result, mod_pubsub:itemId()}.
+get_item_name(Host, Node, ItemId) ->
+    node_flat:get_item_name(Host, Node, ItemId).
+
+%% @doc Every stored node is a child of the root, and nobody's parent.
+-spec node_to_path(mod_pubsub:nodeId()) -> {result, [mod_pubsub:nodeId()]}.
+node_to_path(Node) ->
+    {result, [twitter_path:id(root), Node]}.
+
+-spec path_to_node([mod_pubsub:nodeId()]) -> {result, mod_pubsub:nodeId()}.
+path_to_node(Path) ->
+    {result, lists:last(Path)}.
+
+%% node_flat reads the list of an author's items, changes it and writes it back, and mod_pubsub does
+%% not run that in a transaction: of two clients that write at once one would be forgotten.
+serialized(Nidx, Author, Function, Args) ->
+    Key = {jid:remove_resource(jid:tolower(Author)), Nidx},
+    Write = fun() ->
+                    mnesia:lock({record, pubsub_state, Key}, write),
+                    apply(node_flat, Function, Args)
+            end,
+    case mnesia:transaction(Write) of
+        {atomic, Result} -> Result;
+        {aborted, Reason} -> {error, Reason}
+    end.
+
+forgetting(Nidx, Result) ->
+    case twitter_store:owner(Nidx) of
+        {ok, Host, Author} -> twitter_index:forget(Host, Author);
+        none -> ok
+    end,
+    Result.
+
+denied(Reason) ->
+    {error, twitter_error:stanza_error(Reason, ejabberd_option:language())}.

@@ -1,0 +1,87 @@
+%%% @doc Refusals: stanza errors with the condition that XEP-0060 asks for and a text for people.
+%%%
+%%% The modules behind the gateway refuse by throwing `{refused, StanzaError}'; {@link
+%%% twitter_gateway} catches it and answers.
+-module(twitter_error).
+
+-include_lib("xmpp/include/xmpp.hrl").
+-include_lib("ejabberd/include/translate.hrl").
+
+-export([refuse/2, stanza_error/2]).
+-export_type([reason/0]).
+
+-type reason() ::
+        not_found | bad_cursor | both_ways
+      | no_item | many_items | no_payload | many_payloads | long_id | too_deep
+      | {too_big, non_neg_integer()}
+      | remote_publisher | anonymous_publisher | read_only | no_items_here | fixed_tree | no_configuration
+      | not_your_jid | no_subscriptions | no_options | always_subscribed | bad_request
+      | #stanza_error{}.
+
+%% @doc Ends the request with an error, in the language of the client.
+-spec refuse(reason(), Lang :: binary()) -> no_return().
+refuse(Reason, Lang) ->
+    throw({refused, stanza_error(Reason, Lang)}).
+
+%% @doc The stanza error for a reason.
+-spec stanza_error(reason(), Lang :: binary()) -> #stanza_error{}.
+stanza_error(#stanza_error{} = Error, _Lang) ->
+    Error;
+stanza_error(not_found, Lang) ->
+    xmpp:err_item_not_found(?T("Node not found"), Lang);
+stanza_error(bad_cursor, Lang) ->
+    xmpp:err_item_not_found(?T("There is no such page"), Lang);
+stanza_error(both_ways, Lang) ->
+    xmpp:err_bad_request(?T("Ask for the page before or after an item, not for both"), Lang);
+stanza_error(no_item, Lang) ->
+    extended(xmpp:err_bad_request(?T("There is no item to publish"), Lang), 'item-required');
+stanza_error(many_items, Lang) ->
+    extended(xmpp:err_bad_request(?T("Publish one item at a time"), Lang), 'invalid-payload');
+stanza_error(no_payload, Lang) ->
+    extended(xmpp:err_bad_request(?T("The item is empty"), Lang), 'payload-required');
+stanza_error(many_payloads, Lang) ->
+    Text = ?T("The item has more than one payload: write either text or one element"),
+    extended(xmpp:err_bad_request(Text, Lang), 'invalid-payload');
+stanza_error(long_id, Lang) ->
+    xmpp:err_bad_request(?T("The item id is too long"), Lang);
+stanza_error(too_deep, Lang) ->
+    Text = ?T("The payload is nested too deeply"),
+    extended(xmpp:err_bad_request(Text, Lang), 'invalid-payload');
+stanza_error({too_big, Max}, Lang) ->
+    Text = {?T("The post is larger than ~B bytes"), [Max]},
+    extended(xmpp:err_not_acceptable(Text, Lang), 'payload-too-big');
+stanza_error(remote_publisher, Lang) ->
+    xmpp:err_not_allowed(?T("Only users of this server can publish here"), Lang);
+stanza_error(anonymous_publisher, Lang) ->
+    xmpp:err_not_allowed(?T("Anonymous users cannot publish"), Lang);
+stanza_error(read_only, Lang) ->
+    xmpp:err_forbidden(?T("This node is read only: publish to /twitter/MyStream"), Lang);
+stanza_error(no_items_here, Lang) ->
+    Text = ?T("This node is a collection: it has nodes, no items"),
+    unsupported(xmpp:err_feature_not_implemented(Text, Lang), 'retrieve-items');
+stanza_error(fixed_tree, Lang) ->
+    xmpp:err_not_allowed(?T("Nodes below /twitter are neither created nor deleted"), Lang);
+stanza_error(no_configuration, Lang) ->
+    xmpp:err_not_allowed(?T("Nodes below /twitter have no configuration: "
+                            "who shares presence sees the posts"), Lang);
+stanza_error(not_your_jid, Lang) ->
+    extended(xmpp:err_bad_request(?T("You can only subscribe yourself"), Lang), 'invalid-jid');
+stanza_error(no_subscriptions, Lang) ->
+    Text = ?T("This node cannot be subscribed to: posts come by themselves"),
+    unsupported(xmpp:err_feature_not_implemented(Text, Lang), 'subscribe');
+stanza_error(no_options, Lang) ->
+    Text = ?T("There are no subscription options"),
+    unsupported(xmpp:err_feature_not_implemented(Text, Lang), 'subscription-options');
+stanza_error(always_subscribed, Lang) ->
+    xmpp:err_not_allowed(?T("Posts come from the contacts whose presence you see: "
+                            "to stop them, end that subscription"), Lang);
+stanza_error(bad_request, Lang) ->
+    xmpp:err_bad_request(?T("This request makes no sense here"), Lang).
+
+-spec extended(#stanza_error{}, atom()) -> #stanza_error{}.
+extended(Error, Condition) ->
+    mod_pubsub:extended_error(Error, #ps_error{type = Condition}).
+
+-spec unsupported(#stanza_error{}, atom()) -> #stanza_error{}.
+unsupported(Error, Feature) ->
+    mod_pubsub:extended_error(Error, mod_pubsub:err_unsupported(Feature)).

@@ -1,0 +1,97 @@
+%%% @doc The IQ handlers of a pubsub host. Requests for ordinary nodes go to mod_pubsub as they are;
+%%% those for `/twitter' and below are answered here, for the reader who asks.
+%%%
+%%% mod_pubsub tells a nodetree nothing of the requester, so the tree that differs from reader to
+%%% reader cannot live there. Reads are answered from the index; what writes goes on to mod_pubsub,
+%%% under the id of the author's stored node.
+-module(twitter_gateway).
+
+-include_lib("xmpp/include/xmpp.hrl").
+
+-export([decode_iq_subel/1, process_disco_info/1, process_disco_items/1, process_pubsub/1,
+         process_pubsub_owner/1, process_commands/1]).
+
+%% @doc Called by ejabberd on the raw element, before it is decoded. Here bare text becomes an
+%% element, for the decoder drops it.
+-spec decode_iq_subel(xmlel()) -> xmpp_element() | xmlel().
+decode_iq_subel(El) ->
+    xmpp:decode(twitter_post:wrap(El)).
+
+-spec process_disco_info(iq()) -> iq().
+process_disco_info(#iq{type = get, sub_els = [#disco_info{node = Id}]} = IQ) ->
+    answer(IQ, Id, fun mod_pubsub:process_disco_info/1,
+           fun(Reader, Node) ->
+                   (twitter_disco:info(Reader, Node))#disco_info{node = Id}
+           end);
+process_disco_info(IQ) ->
+    mod_pubsub:process_disco_info(IQ).
+
+-spec process_disco_items(iq()) -> iq().
+process_disco_items(#iq{type = get, sub_els = [#disco_items{node = Id, rsm = Rsm}]} = IQ) ->
+    answer(IQ, Id, fun mod_pubsub:process_disco_items/1,
+           fun(Reader, Node) -> (twitter_disco:items(Reader, Node, Rsm))#disco_items{node = Id} end);
+process_disco_items(IQ) ->
+    mod_pubsub:process_disco_items(IQ).
+
+-spec process_pubsub(iq()) -> iq().
+process_pubsub(#iq{sub_els = [#pubsub{} = Request]} = IQ) ->
+    answer(IQ, twitter_request:node(Request), fun own_names/1,
+           fun(Reader, Node) -> twitter_request:pubsub(Reader, Node, IQ) end);
+process_pubsub(IQ) ->
+    mod_pubsub:process_pubsub(IQ).
+
+-spec process_pubsub_owner(iq()) -> iq().
+process_pubsub_owner(#iq{sub_els = [#pubsub_owner{} = Request]} = IQ) ->
+    answer(IQ, twitter_request:node(Request), fun mod_pubsub:process_pubsub_owner/1,
+           fun(Reader, Node) -> twitter_request:owner(Reader, Node, IQ) end);
+process_pubsub_owner(IQ) ->
+    mod_pubsub:process_pubsub_owner(IQ).
+
+%% @doc The commands are mod_pubsub's own; a form of theirs must not lead to our stored nodes.
+-spec process_commands(iq()) -> iq().
+process_commands(#iq{sub_els = [#adhoc_command{xdata = #xdata{fields = Fields}}]} = IQ) ->
+    Values = [Value || #xdata_field{values = Values} <- Fields, Value <- Values],
+    case lists:any(fun twitter_path:is_reserved/1, Values) of
+        true -> refuse(IQ, twitter_error:stanza_error(not_found, IQ#iq.lang));
+        false -> mod_pubsub:process_commands(IQ)
+    end;
+process_commands(IQ) ->
+    mod_pubsub:process_commands(IQ).
+
+answer(IQ, Id, Foreign, Ours) ->
+    case twitter_path:parse(Id) of
+        foreign ->
+            Foreign(IQ);
+        Named ->
+            Reader = twitter_reader:new(IQ),
+            try
+                case Ours(Reader, twitter_reader:check(Reader, Named)) of
+                    #iq{} = Answer -> Answer;
+                    Result -> xmpp:make_iq_result(IQ, Result)
+                end
+            catch
+                throw:{refused, Error} -> refuse(IQ, Error)
+            end
+    end.
+
+%% The request is not sent back with the error: it is not what the client sent any more.
+refuse(IQ, Error) ->
+    xmpp:make_error(IQ#iq{sub_els = []}, Error).
+
+%% A list of all that a user has to do with names his stored node, which he knows as MyStream.
+own_names(IQ) ->
+    case mod_pubsub:process_pubsub(IQ) of
+        #iq{type = result, sub_els = [#pubsub{affiliations = {Node, Affiliations}} = Result]} =
+            Answer ->
+            Renamed = [A#ps_affiliation{node = wire_name(A#ps_affiliation.node)}
+                       || A <- Affiliations],
+            Answer#iq{sub_els = [Result#pubsub{affiliations = {Node, Renamed}}]};
+        Answer ->
+            Answer
+    end.
+
+wire_name(Id) ->
+    case twitter_path:author(Id) of
+        {ok, _} -> twitter_path:id({stream, mine});
+        none -> Id
+    end.

@@ -1,0 +1,112 @@
+%%% @doc The Rust core, as NIFs: stubs and specs, no logic. {@link twitter_path}, {@link
+%%% twitter_post}, {@link twitter_roster} and {@link twitter_index} are what other modules call.
+%%%
+%%% A loaded NIF cannot be replaced in a running node: upgrading the plugin needs a restart.
+%%% Arguments of a wrong type raise `badarg'.
+-module(twitter_nif).
+
+-export([parse_node/1, node_id/1, stored_node/1, author_of_stored/1]).
+-export([check_draft/5, text/1, title/1]).
+-export([friends/2, recipients/3]).
+-export([index_new/0, begin_load/2, finish_load/4, put/4, remove/3, forget/2, page/3, find/3]).
+-export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, request/0, page/0]).
+-on_load(load/0).
+-nifs([parse_node/1, node_id/1, stored_node/1, author_of_stored/1, check_draft/5, text/1, title/1,
+       friends/2, recipients/3, index_new/0, begin_load/2, finish_load/4, put/4, remove/3,
+       forget/2, page/3, find/3]).
+
+-type jid() :: binary().
+%% A bare JID.
+-type item_id() :: binary().
+-type stream() :: mine | friends | {friend, jid()}.
+-type node_term() :: root | my_friends | {stream, stream()} | {post, {stream(), item_id()}}.
+-type payload() :: {text, binary()} | {element, Xml :: binary()}.
+-type line() :: {jid(), Name :: binary(), none | to | from | both}.
+-opaque index() :: reference().
+-type request() :: {oldest_first | newest_first, anchor(), Limit :: non_neg_integer()}.
+-type anchor() :: first_page | last_page | {'after' | before, Cursor :: binary()}
+                | {index, non_neg_integer()}.
+-type page() :: {[{Author :: jid(), item_id()}], First :: binary(), Last :: binary(),
+                 Index :: non_neg_integer(), Count :: non_neg_integer()}.
+
+-spec load() -> ok | {error, term()}.
+load() ->
+    %% The .so lies beside ebin, wherever the plugin was put.
+    Ebin = filename:dirname(code:which(?MODULE)),
+    erlang:load_nif(filename:join([filename:dirname(Ebin), "priv", "twitter_nif"]), 0).
+
+%% @doc Reads a node id from the wire.
+-spec parse_node(Id :: binary()) -> foreign | unknown | node_term().
+parse_node(_Id) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The wire id of a node of the tree.
+-spec node_id(node_term()) -> binary().
+node_id(_Node) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The id of the node that stores the posts of `Author'.
+-spec stored_node(Author :: jid()) -> binary().
+stored_node(_Author) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The author whose posts the node stores.
+-spec author_of_stored(Id :: binary()) -> {ok, jid()} | {error, no_author}.
+author_of_stored(_Id) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Checks what a publish request holds. `Payload' is the first payload as XML.
+-spec check_draft(Items :: non_neg_integer(), Id :: binary(), Payloads :: non_neg_integer(),
+                  Payload :: binary(), MaxBytes :: non_neg_integer()) ->
+          {ok, checked}
+        | {error, no_item | many_items | no_payload | many_payloads | too_deep | long_id
+                | {too_big, non_neg_integer()}}.
+check_draft(_Items, _Id, _Payloads, _Payload, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The plain text a person reads in a payload.
+-spec text(payload()) -> binary().
+text(_Payload) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The same in one short clean line.
+-spec title(payload()) -> binary().
+title(_Payload) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The contacts whose presence `Owner' may see, sorted by the name he gave them.
+-spec friends(Owner :: jid(), [line()]) -> [{jid(), Name :: binary()}].
+friends(_Owner, _Lines) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The contacts who may see the presence of `Owner': local ones, and others by domain.
+-spec recipients(Owner :: jid(), [line()], LocalDomains :: [binary()]) ->
+          {[jid()], [{Domain :: binary(), [jid()]}]}.
+recipients(_Owner, _Lines, _LocalDomains) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc An empty index. It lives as long as somebody holds the reference.
+-spec index_new() -> index().
+index_new() -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Announces that an author's posts are about to be read from storage.
+-spec begin_load(index(), Author :: jid()) -> {ok, Version :: non_neg_integer()} | {error, loaded}.
+begin_load(_Index, _Author) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Takes what storage gave: times in microseconds since 1970, and ids, in any order.
+-spec finish_load(index(), Author :: jid(), Version :: non_neg_integer(),
+                  [{Micros :: non_neg_integer(), item_id()}]) -> loaded | stale.
+finish_load(_Index, _Author, _Version, _Posts) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc A post was stored.
+-spec put(index(), Author :: jid(), Micros :: non_neg_integer(), item_id()) -> ok.
+put(_Index, _Author, _Micros, _Id) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Posts were deleted.
+-spec remove(index(), Author :: jid(), [item_id()]) -> ok.
+remove(_Index, _Author, _Ids) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc An author's posts changed in a way not told: they are loaded again when next read.
+-spec forget(index(), Author :: jid()) -> ok.
+forget(_Index, _Author) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc One page of the merged streams of `Authors'.
+-spec page(index(), Authors :: [jid()], request()) ->
+          {ok, page()} | {error, bad_cursor | {not_loaded, [jid()]}}.
+page(_Index, _Authors, _Request) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc All posts of `Authors' with this id, newest first.
+-spec find(index(), Authors :: [jid()], item_id()) ->
+          {ok, [{Author :: jid(), item_id()}]} | {error, {not_loaded, [jid()]}}.
+find(_Index, _Authors, _Id) -> erlang:nif_error(nif_not_loaded).

@@ -1,0 +1,96 @@
+%%% @doc Payloads: how they come from the wire, lie in storage and go back.
+%%%
+%%% XEP-0060 knows elements only, and so does pubsub storage. A payload that is bare text is stored
+%%% in a wrapper element; {@link unwrap/1} takes it out again. The wrapper is told by its namespace,
+%%% so an element that a client publishes in that very namespace is wrapped too.
+-module(twitter_post).
+
+-include_lib("xmpp/include/xmpp.hrl").
+
+-export([wrap/1, unwrap/1, check/2, text/1, title/1]).
+
+-define(NS_WRAPPER, <<"urn:ejabberd:twitter:payload">>).
+
+%% @doc Wraps the text payloads of a raw publish request to a node of ours.
+-spec wrap(xmlel()) -> xmlel().
+wrap(#xmlel{name = <<"pubsub">>, children = Els} = Pubsub) ->
+    Pubsub#xmlel{children = [wrap_publish(El) || El <- Els]};
+wrap(El) ->
+    El.
+
+wrap_publish(#xmlel{name = <<"publish">>, attrs = Attrs, children = Els} = Publish) ->
+    case twitter_path:is_reserved(fxml:get_attr_s(<<"node">>, Attrs)) of
+        true -> Publish#xmlel{children = [wrap_item(El) || El <- Els]};
+        false -> Publish
+    end;
+wrap_publish(El) ->
+    El.
+
+wrap_item(#xmlel{name = <<"item">>, children = Els} = Item) ->
+    Text = fxml:get_cdata(Els),
+    Elements = [wrap_element(El) || #xmlel{} = El <- Els],
+    case is_blank(Text) of
+        true -> Item#xmlel{children = Elements};
+        false -> Item#xmlel{children = [wrapper([{xmlcdata, Text}]) | Elements]}
+    end;
+wrap_item(El) ->
+    El.
+
+wrap_element(El) ->
+    case is_wrapper(El) of
+        true -> wrapper([El]);
+        false -> El
+    end.
+
+wrapper(Content) ->
+    #xmlel{name = <<"payload">>, attrs = [{<<"xmlns">>, ?NS_WRAPPER}], children = Content}.
+
+is_wrapper(El) ->
+    fxml:get_tag_attr_s(<<"xmlns">>, El) =:= ?NS_WRAPPER.
+
+is_blank(Text) ->
+    string:trim(Text) =:= <<>>.
+
+%% @doc The payload as it was published, from the one that is stored.
+-spec unwrap([xmlel()]) -> [xmlel() | {xmlcdata, binary()}].
+unwrap([#xmlel{children = Content} = El]) ->
+    case is_wrapper(El) of
+        true -> Content;
+        false -> [El]
+    end;
+unwrap(Payload) ->
+    Payload.
+
+%% @doc Checks the items of a publish request, wrapped as {@link wrap/1} leaves them.
+-spec check([#ps_item{}], MaxBytes :: non_neg_integer()) ->
+          ok | {error, twitter_error:reason()}.
+check(Items, MaxBytes) ->
+    {Id, Payload} = case Items of
+                        [#ps_item{id = ItemId, sub_els = Els} | _] -> {ItemId, Els};
+                        [] -> {<<>>, []}
+                    end,
+    Xml = case Payload of
+              [First | _] -> iolist_to_binary([xml(El) || El <- unwrap([First])]);
+              [] -> <<>>
+          end,
+    case twitter_nif:check_draft(length(Items), Id, length(Payload), Xml, MaxBytes) of
+        {ok, checked} -> ok;
+        {error, Reason} -> {error, Reason}
+    end.
+
+xml({xmlcdata, Text}) -> fxml:crypt(Text);
+xml(#xmlel{} = El) -> fxml:element_to_binary(El).
+
+%% @doc What a person reads in a stored payload.
+-spec text([xmlel()]) -> binary().
+text(Payload) -> twitter_nif:text(readable(Payload)).
+
+%% @doc The same as one short line.
+-spec title([xmlel()]) -> binary().
+title(Payload) -> twitter_nif:title(readable(Payload)).
+
+readable(Payload) ->
+    case unwrap(Payload) of
+        [#xmlel{} = El] -> {element, fxml:element_to_binary(El)};
+        Content -> {text, fxml:get_cdata(Content)}
+    end.

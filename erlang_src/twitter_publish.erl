@@ -1,0 +1,67 @@
+%%% @doc Writing: publish, retract and purge on one's own stream. mod_pubsub does it, on the node
+%%% that stores the author's posts; here requests are checked and names translated.
+-module(twitter_publish).
+
+-include_lib("xmpp/include/xmpp.hrl").
+
+-export([publish/3, retract/3, purge/3]).
+
+%% @doc Publishes a post: XEP-0060, section 7.1.
+-spec publish(twitter_reader:reader(), twitter_nif:node_term(), iq()) -> iq().
+publish(Reader, Node, #iq{sub_els = [#pubsub{publish = Publish} = Request]} = IQ) ->
+    #{host := Host, server_host := ServerHost, lang := Lang} = Reader,
+    Author = author(Reader, Node),
+    #ps_publish{items = Items} = Publish,
+    case twitter_post:check(Items, mod_twitter_opt:max_post_size(ServerHost)) of
+        ok -> twitter_store:ensure_node(Host, Author);
+        {error, Reason} -> twitter_error:refuse(Reason, Lang)
+    end,
+    Stored = Request#pubsub{publish = Publish#ps_publish{node = stored(Reader),
+                                                         items = [with_id(I) || I <- Items]}},
+    #iq{sub_els = [#pubsub{publish = Published} = Result]} = Answer =
+        write(fun mod_pubsub:process_pubsub/1, IQ#iq{sub_els = [Stored]}),
+    Answer#iq{sub_els = [Result#pubsub{publish = Published#ps_publish{node = id(Node)}}]}.
+
+%% @doc Deletes a post: XEP-0060, section 7.2.
+-spec retract(twitter_reader:reader(), twitter_nif:node_term(), iq()) -> iq().
+retract(Reader, Node, #iq{sub_els = [#pubsub{retract = Retract} = Request]} = IQ) ->
+    _ = author(Reader, Node),
+    Stored = Request#pubsub{retract = Retract#ps_retract{node = stored(Reader)}},
+    write(fun mod_pubsub:process_pubsub/1, IQ#iq{sub_els = [Stored]}).
+
+%% @doc Deletes all posts: XEP-0060, section 8.5. To the friends' clients it is a retraction of each:
+%% a purge of FriendsStream would take everybody's posts away.
+-spec purge(twitter_reader:reader(), twitter_nif:node_term(), iq()) -> iq().
+purge(#{host := Host, name := Name, from := From} = Reader, Node,
+      #iq{sub_els = [#pubsub_owner{} = Request]} = IQ) ->
+    twitter_store:ensure_node(Host, author(Reader, Node)),
+    Ids = twitter_index:ids(Host, Name),
+    Stored = Request#pubsub_owner{purge = stored(Reader)},
+    Answer = write(fun mod_pubsub:process_pubsub_owner/1, IQ#iq{sub_els = [Stored]}),
+    twitter_index:forget(Host, Name),
+    twitter_fanout:retracted(Host, Name, From, Ids),
+    Answer.
+
+%% An id of mod_pubsub's is the time in hexadecimal digits without padding, so that two moments may
+%% have the same: then a post would overwrite another one.
+with_id(#ps_item{id = <<>>} = Item) ->
+    Item#ps_item{id = binary:encode_hex(crypto:strong_rand_bytes(8))};
+with_id(Item) ->
+    Item.
+
+%% Only MyStream is written to, and only by users of the vhost.
+author(Reader, {stream, mine}) -> twitter_reader:publisher(Reader);
+author(#{lang := Lang}, _Node) -> twitter_error:refuse(read_only, Lang).
+
+write(Process, IQ) ->
+    case Process(IQ) of
+        #iq{type = result} = Answer ->
+            ok = twitter_store:sync(),
+            Answer;
+        #iq{type = error} = Answer ->
+            throw({refused, xmpp:get_error(Answer)})
+    end.
+
+stored(#{name := Name}) -> twitter_path:stored(Name).
+
+id(Node) -> twitter_path:id(Node).

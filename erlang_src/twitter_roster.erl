@@ -1,0 +1,72 @@
+%%% @doc Who may see whom: asked from ejabberd at the moment of use, never remembered. Rosters come
+%%% from the `roster_get' fold, so shared groups count; blocks come from `privacy_check_packet'.
+-module(twitter_roster).
+
+-include_lib("xmpp/include/xmpp.hrl").
+
+-export([friends/1, is_friend/2, recipients/1, may_see/2, is_local/1, is_local_author/1]).
+
+%% @doc The contacts whose presence this local user may see now, with the names he gave them,
+%% sorted by name.
+-spec friends(Reader :: jid:jid()) -> [{twitter_nif:jid(), Name :: binary()}].
+friends(Reader) ->
+    Friends = twitter_nif:friends(jid:encode(Reader), lines(Reader)),
+    [Friend || {Contact, _} = Friend <- Friends, may_see(Reader, jid:decode(Contact))].
+
+%% @doc Whether that contact is one of them.
+-spec is_friend(Reader :: jid:jid(), Contact :: twitter_nif:jid()) -> boolean().
+is_friend(Reader, Contact) ->
+    Friends = twitter_nif:friends(jid:encode(Reader), lines(Reader)),
+    lists:keymember(Contact, 1, Friends) andalso may_see(Reader, jid:decode(Contact)).
+
+%% @doc Whom the roster of a local author lets see his presence: local users, and others by domain.
+-spec recipients(Author :: jid:jid()) ->
+          {[twitter_nif:jid()], [{Domain :: binary(), [twitter_nif:jid()]}]}.
+recipients(Author) ->
+    twitter_nif:recipients(jid:encode(Author), lines(Author), ejabberd_option:hosts()).
+
+%% @doc Whether, as far as this server knows, the reader may see the author's presence: a local
+%% author's roster says so, and neither blocks the other.
+-spec may_see(Reader :: jid:jid(), Author :: jid:jid()) -> boolean().
+may_see(Reader, Author) ->
+    lets_see(Author, Reader)
+        andalso not blocks(Author, #presence{from = Author, to = Reader}, out)
+        andalso not blocks(Reader, #message{from = Author, to = Reader, type = headline}, in).
+
+%% @doc Whether the JID belongs to a user of this server.
+-spec is_local(jid:jid()) -> boolean().
+is_local(#jid{luser = <<>>}) -> false;
+is_local(#jid{lserver = Server}) -> lists:member(Server, ejabberd_option:hosts()).
+
+%% @doc Whether this is the one spelling of the bare JID of a user of this server.
+-spec is_local_author(binary()) -> boolean().
+is_local_author(Name) ->
+    try jid:decode(Name) of
+        Jid -> is_local(Jid) andalso jid:encode(jid:tolower(Jid)) =:= Name
+    catch
+        error:{bad_jid, _} -> false
+    end.
+
+%% The roster of an author elsewhere is his server's business; the reader's own has been asked.
+lets_see(#jid{luser = LUser, lserver = LServer} = Author, Reader) ->
+    not is_local(Author) orelse
+        case ejabberd_hooks:run_fold(roster_get_jid_info, LServer, {none, none, []},
+                                     [LUser, LServer, Reader]) of
+            {both, _, _} -> true;
+            {from, _, _} -> true;
+            _ -> false
+        end.
+
+blocks(#jid{lserver = LServer} = Who, Packet, Direction) ->
+    is_local(Who) andalso
+        deny =:= ejabberd_hooks:run_fold(privacy_check_packet, LServer, allow,
+                                         [Who, Packet, Direction]).
+
+%% MIX channels stand in the roster as contacts that see everything, but nobody reads there.
+-spec lines(jid:jid()) -> [twitter_nif:line()].
+lines(#jid{luser = LUser, lserver = LServer}) ->
+    Items = ejabberd_hooks:run_fold(roster_get, LServer, [], [{LUser, LServer}]),
+    [{jid:encode(jid:remove_resource(jid:tolower(Contact))), Name, Subscription}
+     || #roster_item{jid = Contact, name = Name, subscription = Subscription,
+                     mix_channel = undefined} <- Items,
+        Subscription =/= remove].

@@ -1,0 +1,150 @@
+%%% @doc The owner of a vhost's service: holds the indexes of its pubsub hosts and stands between
+%%% their IQs and mod_pubsub.
+%%%
+%%% mod_pubsub installs its IQ handlers whenever it starts, and the last writer wins. So the service
+%%% waits until mod_pubsub is up (the nodetree tells when it begins), puts {@link twitter_gateway}
+%%% before it, and gives the handlers back when it stops itself.
+-module(twitter_service).
+-behaviour(gen_server).
+
+-include_lib("ejabberd/include/logger.hrl").
+-include_lib("xmpp/include/xmpp.hrl").
+
+-export([start_link/1, find/1, hosts/1, pubsub_starts/1, pubsub_stops/1]).
+-export([init/1, handle_call/3, handle_cast/2, terminate/2]).
+-export_type([served/0]).
+
+-type served() :: #{server_host := binary(), index := twitter_nif:index()}.
+-record(state, {server_host :: binary(), hosts = [] :: [binary()]}).
+
+-define(HANDLERS, [{?NS_DISCO_INFO, process_disco_info},
+                   {?NS_DISCO_ITEMS, process_disco_items},
+                   {?NS_PUBSUB, process_pubsub},
+                   {?NS_PUBSUB_OWNER, process_pubsub_owner},
+                   {?NS_COMMANDS, process_commands}]).
+
+-spec start_link(ServerHost :: binary()) -> {ok, pid()} | {error, term()}.
+start_link(ServerHost) ->
+    gen_server:start_link({local, name(ServerHost)}, ?MODULE, ServerHost, []).
+
+%% @doc The service of a pubsub host, if the plugin serves it.
+-spec find(Host :: binary()) -> {ok, served()} | error.
+find(Host) ->
+    case persistent_term:get({?MODULE, Host}, undefined) of
+        undefined -> error;
+        Service -> {ok, Service}
+    end.
+
+%% @doc The pubsub hosts of a vhost that the plugin serves.
+-spec hosts(ServerHost :: binary()) -> [binary()].
+hosts(ServerHost) ->
+    Hosts = case gen_mod:is_loaded(ServerHost, mod_pubsub) of
+                true -> gen_mod:get_module_opt_hosts(ServerHost, mod_pubsub);
+                false -> []
+            end,
+    [Host || Host <- Hosts, find(Host) =/= error].
+
+%% @doc mod_pubsub of the vhost begins to start, with our nodetree.
+-spec pubsub_starts(ServerHost :: binary()) -> ok.
+pubsub_starts(ServerHost) ->
+    gen_server:cast(name(ServerHost), pubsub_starts).
+
+%% @doc mod_pubsub of the vhost stops.
+-spec pubsub_stops(ServerHost :: binary()) -> ok.
+pubsub_stops(ServerHost) ->
+    gen_server:cast(name(ServerHost), pubsub_stops).
+
+%% @private
+-spec init(ServerHost :: binary()) -> {ok, #state{}}.
+init(ServerHost) ->
+    process_flag(trap_exit, true),
+    {ok, activate(#state{server_host = ServerHost})}.
+
+%% @private
+-spec handle_call(term(), gen_server:from(), #state{}) -> {reply, {error, unknown_request}, #state{}}.
+handle_call(_Request, _From, State) ->
+    {reply, {error, unknown_request}, State}.
+
+%% @private
+-spec handle_cast(pubsub_starts | pubsub_stops, #state{}) -> {noreply, #state{}}.
+handle_cast(pubsub_starts, State) ->
+    {noreply, activate(withdraw(State))};
+handle_cast(pubsub_stops, State) ->
+    {noreply, withdraw(State)}.
+
+%% @private
+-spec terminate(term(), #state{}) -> term().
+terminate(_Reason, #state{server_host = ServerHost, hosts = Hosts} = State) ->
+    case is_pid(whereis(gen_mod:get_module_proc(ServerHost, mod_pubsub))) of
+        true -> lists:foreach(fun(Host) -> route(Host, mod_pubsub) end, Hosts);
+        false -> ok
+    end,
+    withdraw(State).
+
+%% Serves the pubsub hosts, or says in the log what is missing and leaves pubsub as it is.
+activate(#state{server_host = ServerHost} = State) ->
+    case obstacle(ServerHost) of
+        none ->
+            Hosts = gen_mod:get_module_opt_hosts(ServerHost, mod_pubsub),
+            lists:foreach(
+              fun(Host) ->
+                      Service = #{server_host => ServerHost, index => twitter_nif:index_new()},
+                      persistent_term:put({?MODULE, Host}, Service),
+                      route(Host, twitter_gateway)
+              end, Hosts),
+            ?INFO_MSG("Microblogs of ~ts are served at ~ts",
+                      [ServerHost, lists:join(<<", ">>, Hosts)]),
+            State#state{hosts = Hosts};
+        {Format, Args} ->
+            ?ERROR_MSG("There are no microblogs on ~ts: " ++ Format, [ServerHost | Args]),
+            State
+    end.
+
+withdraw(#state{hosts = Hosts} = State) ->
+    lists:foreach(fun(Host) -> persistent_term:erase({?MODULE, Host}) end, Hosts),
+    State#state{hosts = []}.
+
+route(Host, Module) ->
+    %% ejabberd asks function_exported for decode_iq_subel/1, which a module not yet loaded denies.
+    {module, Module} = code:ensure_loaded(Module),
+    lists:foreach(
+      fun({Namespace, Function}) ->
+              gen_iq_handler:add_iq_handler(ejabberd_local, Host, Namespace, Module, Function)
+      end, ?HANDLERS).
+
+-spec obstacle(binary()) -> none | {string(), list()}.
+obstacle(ServerHost) ->
+    case code:ensure_loaded(twitter_nif) of
+        {module, twitter_nif} ->
+            pubsub_obstacle(ServerHost);
+        {error, Reason} ->
+            {"the native library cannot be loaded (~tp). Put twitter_nif.so, built for this system, "
+             "into ~ts, then restart ejabberd",
+             [Reason, filename:join(filename:dirname(filename:dirname(code:which(?MODULE))), "priv")]}
+    end.
+
+pubsub_obstacle(ServerHost) ->
+    case gen_mod:is_loaded(ServerHost, mod_pubsub) andalso nodetree(ServerHost) of
+        false ->
+            {"mod_twitter needs mod_pubsub. Add to `modules': mod_pubsub: {nodetree: twitter}", []};
+        nodetree_twitter ->
+            plugin_obstacle(mod_pubsub_opt:plugins(ServerHost));
+        _ ->
+            {"mod_twitter needs another nodetree. Set in mod_pubsub: nodetree: twitter", []}
+    end.
+
+%% mod_pubsub makes every node with the first of its plugins, and pep makes none at a pubsub host.
+plugin_obstacle([<<"flat">> | _]) -> none;
+plugin_obstacle(_) -> {"set in mod_pubsub: plugins: [flat, pep], with flat first", []}.
+
+%% A process that is still starting answers when it has started, so this waits until mod_pubsub has
+%% installed its handlers.
+nodetree(ServerHost) ->
+    try
+        gen_server:call(gen_mod:get_module_proc(ServerHost, mod_pubsub), nodetree, 60_000)
+    catch
+        exit:_ -> false
+    end.
+
+name(ServerHost) ->
+    gen_mod:get_module_proc(ServerHost, ?MODULE).

@@ -1,0 +1,29 @@
+%%% @doc The processes of one vhost: the owner of its service, and the fan-out workers.
+-module(twitter_sup).
+-behaviour(supervisor).
+
+-export([start_link/1, child_spec/1, name/1]).
+-export([init/1]).
+
+%% @doc How ejabberd's supervisor of modules runs it.
+-spec child_spec(ServerHost :: binary()) -> supervisor:child_spec().
+child_spec(ServerHost) ->
+    #{id => name(ServerHost), start => {?MODULE, start_link, [ServerHost]},
+      type => supervisor, shutdown => infinity}.
+
+-spec start_link(ServerHost :: binary()) -> supervisor:startlink_ret().
+start_link(ServerHost) ->
+    supervisor:start_link({local, name(ServerHost)}, ?MODULE, ServerHost).
+
+-spec name(ServerHost :: binary()) -> atom().
+name(ServerHost) ->
+    gen_mod:get_module_proc(ServerHost, ?MODULE).
+
+%% @private
+-spec init(ServerHost :: binary()) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
+init(ServerHost) ->
+    Workers = [#{id => {twitter_fanout, N}, start => {twitter_fanout, start_link, [ServerHost, N]}}
+               || N <- twitter_fanout:workers()],
+    Service = #{id => twitter_service, start => {twitter_service, start_link, [ServerHost]}},
+    %% The service comes last: nobody can publish before there is somebody to hand the post to.
+    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Workers ++ [Service]}}.

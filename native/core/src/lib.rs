@@ -1,0 +1,26 @@
+//! The logic of a microblog whose friends are the contacts that already share their presence.
+//!
+//! This crate knows XMPP addresses, rosters and XML payloads, but neither Erlang nor ejabberd: no
+//! clock, no randomness, no I/O. Time is an argument, in microseconds since the Unix epoch.
+//! `twitter_nif` is the only crate that carries it into the BEAM.
+//!
+//! | module | subject |
+//! | --- | --- |
+//! | [`jid`] | bare addresses, checked once |
+//! | [`path`] | the grammar of node ids, on the wire and in storage |
+//! | [`friends`] | who sees whom, from a roster |
+//! | [`post`] | what may be published, and what a person reads in it |
+//! | [`stream`] | one author's posts in time order |
+//! | [`timeline`] | many streams merged: pages and cursors |
+//! | [`fanout`] | whom a post is sent to |
+//! | [`service`] | one pubsub host: the index of all streams, shared between threads |
+#![forbid(unsafe_code)]
+
+pub mod fanout;
+pub mod friends;
+pub mod jid;
+pub mod path;
+pub mod post;
+pub mod service;
+pub mod stream;
+pub mod timeline;

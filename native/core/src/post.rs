@@ -1,0 +1,370 @@
+//! What may be published, and what a person reads in it.
+
+use minidom::{Element, Node};
+use unicode_segmentation::UnicodeSegmentation as _;
+
+/// How deep the elements of a payload may be nested. Deeper ones are refused when they are
+/// published, so that nothing that walks or drops a payload can run out of stack.
+pub const MAX_DEPTH: usize = 64;
+
+/// How long a title may become, in grapheme clusters, the ellipsis included.
+pub const MAX_TITLE: usize = 80;
+
+/// How many code points one grapheme cluster of a title may have: enough for any script and for
+/// family emoji, not for a tower of combining marks.
+const MAX_CLUSTER: usize = 12;
+
+/// The longest item id, in bytes.
+pub const MAX_ID: usize = 1023;
+
+const ATOM: &str = "http://www.w3.org/2005/Atom";
+const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+
+/// A publish request, counted: what its `<publish/>` holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Draft<'a> {
+    /// How many `<item/>` elements.
+    pub items: usize,
+    /// The id that the first item asks for; empty if none.
+    pub id: &'a str,
+    /// How many payloads the first item has: elements, and character data that is not blank.
+    pub payloads: usize,
+    /// Its first payload as XML; empty if none.
+    pub payload: &'a str,
+}
+
+/// Why a publish request is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no item.
+    NoItem,
+    /// There are several items.
+    ManyItems,
+    /// The item is empty.
+    NoPayload,
+    /// The item has several payloads.
+    ManyPayloads,
+    /// The payload is larger than this many bytes.
+    TooBig(usize),
+    /// The payload is nested deeper than [`MAX_DEPTH`].
+    TooDeep,
+    /// The item id is longer than [`MAX_ID`].
+    LongId,
+}
+
+impl Draft<'_> {
+    /// Checks the request against the rules of section 7.1 of XEP-0060 and a limit in bytes.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
+    ///
+    /// ```
+    /// use twitter_core::post::{Draft, Refusal};
+    /// let draft = Draft { items: 1, id: "", payloads: 1, payload: "<text>hello</text>" };
+    /// assert_eq!(draft.check(1000), Ok(()));
+    /// assert_eq!(draft.check(10), Err(Refusal::TooBig(10)));
+    /// ```
+    pub fn check(&self, max_bytes: usize) -> Result<(), Refusal> {
+        match (self.items, self.payloads) {
+            (0, _) => Err(Refusal::NoItem),
+            (1, 0) => Err(Refusal::NoPayload),
+            (1, 1) if self.id.len() > MAX_ID => Err(Refusal::LongId),
+            (1, 1) if self.payload.len() > max_bytes => Err(Refusal::TooBig(max_bytes)),
+            (1, 1) if is_too_deep(self.payload) => Err(Refusal::TooDeep),
+            (1, 1) => Ok(()),
+            (1, _) => Err(Refusal::ManyPayloads),
+            (_, _) => Err(Refusal::ManyItems),
+        }
+    }
+}
+
+/// A payload as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Payload<'a> {
+    /// Bare character data.
+    Text(&'a str),
+    /// One element, as XML.
+    Element(&'a str),
+}
+
+impl Payload<'_> {
+    /// The plain text that a person would read: of an Atom entry its title, else its content, else
+    /// its summary; of any other element all its character data; if there is none, the element's
+    /// name in parentheses. Never empty. Cost: O(bytes).
+    ///
+    /// ```
+    /// use twitter_core::post::Payload;
+    /// let entry = "<entry xmlns='http://www.w3.org/2005/Atom'><title>Hello</title><id>1</id></entry>";
+    /// assert_eq!(Payload::Element(entry).text(), "Hello");
+    /// assert_eq!(Payload::Element("<geoloc xmlns='urn:x'/>").text(), "(geoloc)");
+    /// assert_eq!(Payload::Text(" as it is ").text(), "as it is");
+    /// ```
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.trim().to_owned(),
+            Self::Element(xml) if is_too_deep(xml) => unreadable(xml),
+            // A payload without a namespace of its own is in that of the `<item/>` around it.
+            Self::Element(xml) => {
+                match Element::from_reader_with_prefixes(xml.as_bytes(), PUBSUB.to_owned()) {
+                    Ok(element) => element_text(&element),
+                    Err(_) => unreadable(xml),
+                }
+            }
+        }
+    }
+
+    /// The text as one short line, clean enough for a row in a service browser: white space
+    /// collapsed, control and bidirectional characters dropped, at most [`MAX_TITLE`] clusters.
+    #[must_use]
+    pub fn title(&self) -> String {
+        one_line(&self.text())
+    }
+}
+
+fn element_text(element: &Element) -> String {
+    let chosen = if element.is("entry", ATOM) {
+        ["title", "content", "summary"]
+            .iter()
+            .filter_map(|name| element.get_child(name, ATOM))
+            .map(all_text)
+            .find(|text| !text.is_empty())
+            .unwrap_or_default()
+    } else {
+        all_text(element)
+    };
+    if chosen.is_empty() {
+        format!("({})", element.name())
+    } else {
+        chosen
+    }
+}
+
+/// All character data below the element, blocks separated by spaces. Recursion is bounded by
+/// [`MAX_DEPTH`], which the caller has checked.
+fn all_text(element: &Element) -> String {
+    fn collect(element: &Element, out: &mut String) {
+        for node in element.nodes() {
+            match node {
+                Node::Text(text) => out.push_str(text),
+                Node::Element(child) => {
+                    if !out.is_empty() && !out.ends_with(char::is_whitespace) {
+                        out.push(' ');
+                    }
+                    collect(child, out);
+                }
+            }
+        }
+    }
+    let mut text = String::new();
+    collect(element, &mut text);
+    text.trim().to_owned()
+}
+
+/// For XML that cannot be read as a tree: the name of its first element.
+fn unreadable(xml: &str) -> String {
+    let name = xml
+        .trim_start_matches('<')
+        .split(|c: char| c.is_whitespace() || matches!(c, '>' | '/'))
+        .next()
+        .unwrap_or_default();
+    format!("({name})")
+}
+
+/// Whether serialised XML (`<` and `>` occur in tags only) nests deeper than [`MAX_DEPTH`].
+fn is_too_deep(xml: &str) -> bool {
+    let mut depth: usize = 0;
+    for tag in xml.split('<').skip(1) {
+        let tag = tag.split('>').next().unwrap_or_default();
+        if tag.starts_with('/') {
+            depth = depth.saturating_sub(1);
+        } else if !tag.ends_with('/') {
+            depth = depth.saturating_add(1);
+            if depth > MAX_DEPTH {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+fn one_line(text: &str) -> String {
+    let mut clean = String::new();
+    for c in text.chars() {
+        if c.is_whitespace() {
+            if !clean.is_empty() && !clean.ends_with(' ') {
+                clean.push(' ');
+            }
+        } else if !is_invisible(c) && (!is_joiner(c) || clean.ends_with(can_be_joined)) {
+            clean.push(c);
+        }
+    }
+    let clean = clean.trim_end();
+    let mut clusters = clean.graphemes(true);
+    let mut line = String::new();
+    for cluster in clusters.by_ref().take(MAX_TITLE.saturating_sub(1)) {
+        line.extend(cluster.chars().take(MAX_CLUSTER));
+    }
+    match (clusters.next(), clusters.next()) {
+        (None, _) => {}
+        (Some(last), None) => line.extend(last.chars().take(MAX_CLUSTER)),
+        (Some(_), Some(_)) => {
+            line.truncate(line.trim_end().len());
+            line.push('…');
+        }
+    }
+    line
+}
+
+/// Control and format characters that show nothing, or turn the line around.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
+            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Zero-width (non-)joiners: part of some scripts and of emoji, but only between two characters.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+fn can_be_joined(c: char) -> bool {
+    !c.is_whitespace() && !is_joiner(c)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn refusals() {
+        let good = Draft {
+            items: 1,
+            id: "i",
+            payloads: 1,
+            payload: "<a/>",
+        };
+        let deep = "<a>".repeat(65);
+        let long = "i".repeat(1024);
+        for (draft, expected) in [
+            (good, Ok(())),
+            (
+                Draft {
+                    items: 0,
+                    payloads: 0,
+                    ..good
+                },
+                Err(Refusal::NoItem),
+            ),
+            (Draft { items: 2, ..good }, Err(Refusal::ManyItems)),
+            (
+                Draft {
+                    payloads: 0,
+                    payload: "",
+                    ..good
+                },
+                Err(Refusal::NoPayload),
+            ),
+            (
+                Draft {
+                    payloads: 2,
+                    ..good
+                },
+                Err(Refusal::ManyPayloads),
+            ),
+            (
+                Draft {
+                    payload: "<a>0123456789012345</a>",
+                    ..good
+                },
+                Err(Refusal::TooBig(20)),
+            ),
+            (Draft { id: &long, ..good }, Err(Refusal::LongId)),
+        ] {
+            assert_eq!(draft.check(20), expected);
+        }
+        let draft = Draft {
+            payload: &deep,
+            ..good
+        };
+        assert_eq!(draft.check(9999), Err(Refusal::TooDeep));
+        let wide = format!("<a>{}{}</a>", "<b/>".repeat(99), "<c>x</c>".repeat(99));
+        assert_eq!(
+            Draft {
+                payload: &wide,
+                ..good
+            }
+            .check(9999),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn texts() {
+        let atom = |inner: &str| format!("<entry xmlns='{ATOM}'>{inner}</entry>");
+        let xhtml = "<content type='xhtml'><div xmlns='http://www.w3.org/1999/xhtml'>\
+                     <p>One</p><p>two &amp; three</p></div></content>";
+        for (xml, text) in [
+            (
+                atom("<title> Title </title><content>Content</content>"),
+                "Title",
+            ),
+            (atom("<title/><content>Content</content>"), "Content"),
+            (atom(&format!("<title> </title>{xhtml}")), "One two & three"),
+            (atom("<summary>Sum</summary>"), "Sum"),
+            (atom("<id>1</id>"), "(entry)"),
+            (
+                "<tune xmlns='urn:t'><artist>Yes</artist><title>Heart</title></tune>".into(),
+                "Yes Heart",
+            ),
+            ("<plain>no namespace</plain>".into(), "no namespace"),
+            ("<x:y>undeclared prefix</x:y>".into(), "(x:y)"),
+            ("<empty/>".into(), "(empty)"),
+            ("<a>".repeat(100_000), "(a)"),
+        ] {
+            assert_eq!(Payload::Element(&xml).text(), text, "{:.60}", xml);
+        }
+    }
+
+    #[test]
+    fn titles() {
+        let long = "word ".repeat(40);
+        let cut = format!("{}…", "word ".repeat(16).trim_end());
+        for (text, title) in [
+            ("  two\n\tlines\r\n", "two lines"),
+            ("a\u{202e}b\u{200b}c\u{7}", "abc"),
+            ("\u{200d}x\u{200d}\u{200d}y", "x\u{200d}y"),
+            ("👨‍👩‍👧 family", "👨‍👩‍👧 family"),
+            (&*long, &*cut),
+            (&*"x".repeat(80), &*"x".repeat(80)),
+            (&*"x".repeat(81), &*format!("{}…", "x".repeat(79))),
+            (
+                &*format!("e{}", "\u{301}".repeat(5000)),
+                &*format!("e{}", "\u{301}".repeat(11)),
+            ),
+        ] {
+            assert_eq!(Payload::Text(text).title(), title);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_title_is_one_short_line(text in "(\\PC|[\\x00-\\x20\u{200b}-\u{200f}\u{300}-\u{320}]){0,200}") {
+            let title = Payload::Text(&text).title();
+            prop_assert!(!title.contains(is_invisible));
+            prop_assert!(!title.contains(|c: char| c.is_whitespace() && c != ' '));
+            prop_assert!(!title.contains("  "));
+            prop_assert!(title.graphemes(true).count() <= MAX_TITLE.saturating_mul(2));
+        }
+
+        #[test]
+        fn any_xml_has_a_text(xml in "(<[a-c:]{1,3}( xmlns='u')?/?>|</[a-c]>|[a-z &;]){0,30}") {
+            prop_assert!(!Payload::Element(&xml).text().is_empty());
+        }
+    }
+}

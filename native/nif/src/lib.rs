@@ -1,0 +1,179 @@
+//! `twitter_core` for the BEAM. Each function decodes its arguments, calls the core once and
+//! encodes the answer; `erlang_src/twitter_nif.erl` has their specs.
+//!
+//! Schedulers: what takes a few microseconds whatever it is given runs on a normal one; what walks
+//! a list, a stream or a payload runs on a dirty CPU scheduler, because its caller sets the size.
+
+mod term;
+
+use rustler::{Atom, Binary, NifResult, ResourceArc};
+use twitter_core::fanout::Recipients;
+use twitter_core::friends::Roster;
+use twitter_core::path;
+use twitter_core::post::Draft;
+use twitter_core::service::{Load, Loaded, NotLoaded, Service, Version};
+use twitter_core::stream::{Micros, Place};
+
+use term::{atoms, Failure, Jid, Line, NodeTerm, PageTerm, PayloadTerm, Post, RequestTerm};
+
+/// The index of one pubsub host, as Erlang holds it.
+struct IndexResource(Service);
+
+#[rustler::resource_impl]
+impl rustler::Resource for IndexResource {}
+
+// Each change of the index is one step on a map or a vector: a panic cannot be seen half way.
+impl std::panic::RefUnwindSafe for IndexResource {}
+
+type Index = ResourceArc<IndexResource>;
+
+#[rustler::nif]
+fn parse_node(id: Binary<'_>) -> NodeTerm {
+    // A node id that is no UTF-8 cannot come from XML.
+    std::str::from_utf8(&id).map_or(NodeTerm::Unknown, |id| path::parse(id).into())
+}
+
+#[rustler::nif]
+fn node_id(node: NodeTerm) -> NifResult<String> {
+    node.id()
+}
+
+#[rustler::nif]
+fn stored_node(author: Jid) -> String {
+    path::stored(&author.0)
+}
+
+#[rustler::nif]
+fn author_of_stored(id: &str) -> Result<Jid, Failure> {
+    path::author_of_stored(id).map(Jid).ok_or(Failure::NoAuthor)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn check_draft(
+    items: usize,
+    id: &str,
+    payloads: usize,
+    payload: &str,
+    max_bytes: usize,
+) -> Result<Atom, Failure> {
+    let draft = Draft {
+        items,
+        id,
+        payloads,
+        payload,
+    };
+    draft
+        .check(max_bytes)
+        .map(|()| atoms::checked())
+        .map_err(Failure::Refused)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn text(payload: PayloadTerm) -> String {
+    payload.as_core().text()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn title(payload: PayloadTerm) -> String {
+    payload.as_core().title()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn friends(owner: Jid, lines: Vec<Line>) -> Vec<(Jid, String)> {
+    let roster = Roster::new(&owner.0, lines.into_iter().filter_map(Line::contact));
+    roster
+        .friends()
+        .into_iter()
+        .map(|friend| (Jid(friend.jid), friend.name))
+        .collect()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn recipients(
+    owner: Jid,
+    lines: Vec<Line>,
+    local_domains: Vec<String>,
+) -> (Vec<Jid>, Vec<(String, Vec<Jid>)>) {
+    let roster = Roster::new(&owner.0, lines.into_iter().filter_map(Line::contact));
+    let found = Recipients::of(&roster, |domain| local_domains.iter().any(|d| d == domain));
+    let jids = |list: Vec<_>| list.into_iter().map(Jid).collect();
+    let remote = found
+        .remote
+        .into_iter()
+        .map(|(domain, list)| (domain, jids(list)))
+        .collect();
+    (jids(found.local), remote)
+}
+
+#[rustler::nif]
+fn index_new() -> Index {
+    ResourceArc::new(IndexResource(Service::default()))
+}
+
+#[rustler::nif]
+fn begin_load(index: Index, author: Jid) -> Result<u64, Atom> {
+    match index.0.begin_load(&author.0) {
+        Load::Done => Err(atoms::loaded()),
+        Load::Needed(Version(version)) => Ok(version),
+    }
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn finish_load(index: Index, author: Jid, version: u64, posts: Vec<(u64, String)>) -> Atom {
+    let places = posts
+        .into_iter()
+        .map(|(at, id)| Place {
+            at: Micros(at),
+            id: id.into(),
+        })
+        .collect();
+    match index.0.finish_load(&author.0, Version(version), places) {
+        Loaded::Done => atoms::loaded(),
+        Loaded::Stale => atoms::stale(),
+    }
+}
+
+#[rustler::nif]
+fn put(index: Index, author: Jid, at: u64, id: &str) -> Atom {
+    index.0.put(
+        &author.0,
+        Place {
+            at: Micros(at),
+            id: id.into(),
+        },
+    );
+    rustler::types::atom::ok()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn remove(index: Index, author: Jid, ids: Vec<&str>) -> Atom {
+    index.0.remove(&author.0, ids);
+    rustler::types::atom::ok()
+}
+
+#[rustler::nif]
+fn forget(index: Index, author: Jid) -> Atom {
+    index.0.forget(&author.0);
+    rustler::types::atom::ok()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn page(index: Index, authors: Vec<Jid>, request: RequestTerm) -> Result<PageTerm, Failure> {
+    let request = request.as_core().ok_or(Failure::BadCursor)?;
+    let authors: Vec<_> = authors.into_iter().map(|Jid(jid)| jid).collect();
+    match index.0.page(&authors, &request) {
+        Ok(page) => Ok(page.into()),
+        Err(NotLoaded(missing)) => Err(Failure::NotLoaded(missing)),
+    }
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn find(index: Index, authors: Vec<Jid>, id: &str) -> Result<Vec<Post>, Failure> {
+    let authors: Vec<_> = authors.into_iter().map(|Jid(jid)| jid).collect();
+    match index.0.find(&authors, id) {
+        Ok(posts) => Ok(posts.into_iter().map(Post::from).collect()),
+        Err(NotLoaded(missing)) => Err(Failure::NotLoaded(missing)),
+    }
+}
+
+rustler::init!("twitter_nif");

@@ -1,0 +1,274 @@
+//! How the core's values look in Erlang.
+
+use rustler::{
+    Atom, Decoder, Encoder, Env, Error, NifResult, NifTaggedEnum, NifTuple, NifUnitEnum, Term,
+};
+use twitter_core::friends::{Contact, Subscription};
+use twitter_core::jid::BareJid;
+use twitter_core::path::{Node, StreamPath, WireNode};
+use twitter_core::post::{Payload, Refusal};
+use twitter_core::timeline::{Anchor, Cursor, Order, Page, PostRef, Request};
+
+pub mod atoms {
+    //! Every atom that is no variant of an enum.
+    rustler::atoms! {
+        bad_cursor,
+        checked,
+        loaded,
+        long_id,
+        many_items,
+        many_payloads,
+        no_author,
+        no_item,
+        no_payload,
+        not_loaded,
+        stale,
+        too_big,
+        too_deep,
+    }
+}
+
+/// A bare JID: a binary.
+pub struct Jid(pub BareJid);
+
+impl<'a> Decoder<'a> for Jid {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        BareJid::parse(term.decode()?)
+            .map(Jid)
+            .map_err(|_| Error::BadArg)
+    }
+}
+
+impl Encoder for Jid {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        self.0.as_str().encode(env)
+    }
+}
+
+/// `mine | friends | {friend, Jid}`
+#[derive(NifTaggedEnum)]
+pub enum StreamTerm {
+    Mine,
+    Friends,
+    Friend(Jid),
+}
+
+/// `foreign | unknown | root | my_friends | {stream, Stream} | {post, {Stream, Id}}`
+#[derive(NifTaggedEnum)]
+pub enum NodeTerm {
+    Foreign,
+    Unknown,
+    Root,
+    MyFriends,
+    Stream(StreamTerm),
+    Post((StreamTerm, String)),
+}
+
+impl From<StreamPath> for StreamTerm {
+    fn from(stream: StreamPath) -> Self {
+        match stream {
+            StreamPath::Mine => Self::Mine,
+            StreamPath::Friends => Self::Friends,
+            StreamPath::Friend(jid) => Self::Friend(Jid(jid)),
+        }
+    }
+}
+
+impl From<StreamTerm> for StreamPath {
+    fn from(stream: StreamTerm) -> Self {
+        match stream {
+            StreamTerm::Mine => Self::Mine,
+            StreamTerm::Friends => Self::Friends,
+            StreamTerm::Friend(Jid(jid)) => Self::Friend(jid),
+        }
+    }
+}
+
+impl From<WireNode<'_>> for NodeTerm {
+    fn from(node: WireNode<'_>) -> Self {
+        match node {
+            WireNode::Foreign => Self::Foreign,
+            WireNode::Unknown => Self::Unknown,
+            WireNode::Known(Node::Root) => Self::Root,
+            WireNode::Known(Node::MyFriends) => Self::MyFriends,
+            WireNode::Known(Node::Stream(stream)) => Self::Stream(stream.into()),
+            WireNode::Known(Node::Post(stream, id)) => Self::Post((stream.into(), id.to_owned())),
+        }
+    }
+}
+
+impl NodeTerm {
+    pub fn id(self) -> NifResult<String> {
+        match self {
+            Self::Foreign | Self::Unknown => Err(Error::BadArg),
+            Self::Root => Ok(Node::Root.to_string()),
+            Self::MyFriends => Ok(Node::MyFriends.to_string()),
+            Self::Stream(stream) => Ok(Node::Stream(stream.into()).to_string()),
+            Self::Post((stream, id)) => Ok(Node::Post(stream.into(), &id).to_string()),
+        }
+    }
+}
+
+/// `{text, Text} | {element, Xml}`
+#[derive(NifTaggedEnum)]
+pub enum PayloadTerm<'a> {
+    Text(&'a str),
+    Element(&'a str),
+}
+
+impl<'a> PayloadTerm<'a> {
+    pub fn as_core(&self) -> Payload<'a> {
+        match *self {
+            Self::Text(text) => Payload::Text(text),
+            Self::Element(xml) => Payload::Element(xml),
+        }
+    }
+}
+
+/// `none | to | from | both`
+#[derive(NifUnitEnum)]
+pub enum SubscriptionTerm {
+    None,
+    To,
+    From,
+    Both,
+}
+
+/// A line of a roster: `{Jid, Name, Subscription}`
+#[derive(NifTuple)]
+pub struct Line<'a> {
+    jid: &'a str,
+    name: &'a str,
+    subscription: SubscriptionTerm,
+}
+
+impl Line<'_> {
+    /// `None` for a line whose JID is none: nobody lives there.
+    pub fn contact(self) -> Option<Contact> {
+        Some(Contact {
+            jid: BareJid::parse(self.jid).ok()?,
+            name: self.name.to_owned(),
+            subscription: match self.subscription {
+                SubscriptionTerm::None => Subscription::None,
+                SubscriptionTerm::To => Subscription::To,
+                SubscriptionTerm::From => Subscription::From,
+                SubscriptionTerm::Both => Subscription::Both,
+            },
+        })
+    }
+}
+
+#[derive(NifUnitEnum)]
+pub enum OrderTerm {
+    OldestFirst,
+    NewestFirst,
+}
+
+/// `first_page | last_page | {'after', Cursor} | {before, Cursor} | {index, I}`
+#[derive(NifTaggedEnum)]
+pub enum AnchorTerm<'a> {
+    FirstPage,
+    LastPage,
+    After(&'a str),
+    Before(&'a str),
+    Index(u64),
+}
+
+/// `{Order, Anchor, Limit}`
+#[derive(NifTuple)]
+pub struct RequestTerm<'a> {
+    order: OrderTerm,
+    anchor: AnchorTerm<'a>,
+    limit: u32,
+}
+
+impl RequestTerm<'_> {
+    /// `None` if the cursor is none of ours.
+    pub fn as_core(&self) -> Option<Request> {
+        let anchor = match self.anchor {
+            AnchorTerm::FirstPage => Anchor::Start,
+            AnchorTerm::LastPage => Anchor::End,
+            AnchorTerm::After(cursor) => Anchor::After(Cursor::decode(cursor)?),
+            AnchorTerm::Before(cursor) => Anchor::Before(Cursor::decode(cursor)?),
+            AnchorTerm::Index(index) => Anchor::Index(usize::try_from(index).unwrap_or(usize::MAX)),
+        };
+        let order = match self.order {
+            OrderTerm::OldestFirst => Order::OldestFirst,
+            OrderTerm::NewestFirst => Order::NewestFirst,
+        };
+        Some(Request {
+            order,
+            anchor,
+            limit: usize::try_from(self.limit).unwrap_or(usize::MAX),
+        })
+    }
+}
+
+/// `{Author, Id}`
+#[derive(NifTuple)]
+pub struct Post {
+    author: String,
+    id: String,
+}
+
+impl From<PostRef> for Post {
+    fn from(post: PostRef) -> Self {
+        Self {
+            id: post.id.to_string(),
+            author: post.author,
+        }
+    }
+}
+
+/// `{Posts, FirstCursor, LastCursor, Index, Count}`; the cursors of an empty page are empty.
+#[derive(NifTuple)]
+pub struct PageTerm {
+    posts: Vec<Post>,
+    first: String,
+    last: String,
+    index: usize,
+    count: usize,
+}
+
+impl From<Page> for PageTerm {
+    fn from(page: Page) -> Self {
+        let cursor =
+            |post: Option<&PostRef>| post.map_or_else(String::new, |p| p.cursor().encode());
+        Self {
+            first: cursor(page.posts.first()),
+            last: cursor(page.posts.last()),
+            index: page.index,
+            count: page.count,
+            posts: page.posts.into_iter().map(Post::from).collect(),
+        }
+    }
+}
+
+/// The `Reason` of an `{error, Reason}`.
+pub enum Failure {
+    NoAuthor,
+    BadCursor,
+    NotLoaded(Vec<BareJid>),
+    Refused(Refusal),
+}
+
+impl Encoder for Failure {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        let atom: Atom = match self {
+            Self::NoAuthor => atoms::no_author(),
+            Self::BadCursor => atoms::bad_cursor(),
+            Self::NotLoaded(authors) => {
+                let authors: Vec<&str> = authors.iter().map(BareJid::as_str).collect();
+                return (atoms::not_loaded(), authors).encode(env);
+            }
+            Self::Refused(Refusal::NoItem) => atoms::no_item(),
+            Self::Refused(Refusal::ManyItems) => atoms::many_items(),
+            Self::Refused(Refusal::NoPayload) => atoms::no_payload(),
+            Self::Refused(Refusal::ManyPayloads) => atoms::many_payloads(),
+            Self::Refused(Refusal::TooBig(max)) => return (atoms::too_big(), max).encode(env),
+            Self::Refused(Refusal::TooDeep) => atoms::too_deep(),
+            Self::Refused(Refusal::LongId) => atoms::long_id(),
+        };
+        atom.encode(env)
+    }
+}

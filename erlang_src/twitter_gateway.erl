@@ -20,30 +20,28 @@ decode_iq_subel(El) ->
 -spec process_disco_info(iq()) -> iq().
 process_disco_info(#iq{type = get, sub_els = [#disco_info{node = Id}]} = IQ) ->
     answer(IQ, Id, fun mod_pubsub:process_disco_info/1,
-           fun(Reader, Node) ->
-                   (twitter_disco:info(Reader, Node))#disco_info{node = Id}
-           end);
+           fun(View) -> (twitter_disco:info(View))#disco_info{node = Id} end);
 process_disco_info(IQ) ->
     mod_pubsub:process_disco_info(IQ).
 
 -spec process_disco_items(iq()) -> iq().
 process_disco_items(#iq{type = get, sub_els = [#disco_items{node = Id, rsm = Rsm}]} = IQ) ->
     answer(IQ, Id, fun mod_pubsub:process_disco_items/1,
-           fun(Reader, Node) -> (twitter_disco:items(Reader, Node, Rsm))#disco_items{node = Id} end);
+           fun(View) -> (twitter_disco:items(View, Rsm))#disco_items{node = Id} end);
 process_disco_items(IQ) ->
     mod_pubsub:process_disco_items(IQ).
 
 -spec process_pubsub(iq()) -> iq().
 process_pubsub(#iq{sub_els = [#pubsub{} = Request]} = IQ) ->
     answer(IQ, twitter_request:node(Request), fun own_names/1,
-           fun(Reader, Node) -> twitter_request:pubsub(Reader, Node, IQ) end);
+           fun(View) -> twitter_request:pubsub(View, IQ) end);
 process_pubsub(IQ) ->
     mod_pubsub:process_pubsub(IQ).
 
 -spec process_pubsub_owner(iq()) -> iq().
 process_pubsub_owner(#iq{sub_els = [#pubsub_owner{} = Request]} = IQ) ->
     answer(IQ, twitter_request:node(Request), fun mod_pubsub:process_pubsub_owner/1,
-           fun(Reader, Node) -> twitter_request:owner(Reader, Node, IQ) end);
+           fun(View) -> twitter_request:owner(View, IQ) end);
 process_pubsub_owner(IQ) ->
     mod_pubsub:process_pubsub_owner(IQ).
 
@@ -63,12 +61,9 @@ answer(IQ, Id, Foreign, Ours) ->
         foreign ->
             Foreign(IQ);
         Named ->
-            Reader = twitter_reader:new(IQ),
-            try
-                case Ours(Reader, twitter_reader:check(Reader, Named)) of
-                    #iq{} = Answer -> Answer;
-                    Result -> xmpp:make_iq_result(IQ, Result)
-                end
+            try Ours(twitter_view:open(twitter_reader:new(IQ), Named)) of
+                #iq{} = Answer -> Answer;
+                Result -> xmpp:make_iq_result(IQ, Result)
             catch
                 throw:{refused, Error} -> refuse(IQ, Error)
             end

@@ -3,33 +3,34 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([read/3, page/4]).
+-export([read/2, page/3]).
 
 %% @doc Answers an `<items/>' request.
--spec read(twitter_reader:reader(), twitter_nif:node_term(), #pubsub{}) -> #pubsub{}.
-read(Reader, {stream, Stream} = Node, #pubsub{items = #ps_items{items = []} = Items, rsm = Rsm}) ->
+-spec read(twitter_view:view(), #pubsub{}) -> #pubsub{}.
+read(#{node := {stream, _}} = View, #pubsub{items = #ps_items{items = []} = Items, rsm = Rsm}) ->
+    #{reader := #{lang := Lang}} = View,
     #ps_items{max_items = Max} = Items,
-    #{lang := Lang} = Reader,
     Request = twitter_rsm:request(oldest_first, Rsm, {last_page, Max}, Lang),
-    {Posts, Page} = page(Reader, Stream, Request, fun item/1),
-    #pubsub{items = #ps_items{node = twitter_path:id(Node), items = Posts}, rsm = rsm(Rsm, Page)};
-read(#{host := Host} = Reader, {stream, Stream} = Node, #pubsub{items = #ps_items{items = Wanted}}) ->
-    Authors = twitter_reader:authors(Reader, Stream),
+    {Posts, Page} = page(View, Request, fun item/1),
+    (answer(View, Posts))#pubsub{rsm = twitter_rsm:answer(Rsm, Page)};
+read(#{node := {stream, _}} = View, #pubsub{items = #ps_items{items = Wanted}}) ->
+    #{reader := #{host := Host}, authors := Authors} = View,
     Found = [Post || #ps_item{id = Id} <- lists:uniq(Wanted),
                      Post <- twitter_index:find(Host, Authors, Id)],
-    #pubsub{items = #ps_items{node = twitter_path:id(Node), items = load(Host, Found, fun item/1)}};
-read(#{host := Host} = Reader, {post, _} = Node, #pubsub{}) ->
-    Post = twitter_reader:find(Reader, Node),
-    #pubsub{items = #ps_items{node = twitter_path:id(Node),
-                              items = load(Host, [Post], fun item/1)}};
-read(#{lang := Lang}, _Collection, #pubsub{}) ->
+    answer(View, load(Host, Found, fun item/1));
+read(#{reader := #{host := Host}, post := Post} = View, #pubsub{}) ->
+    answer(View, load(Host, [Post], fun item/1));
+read(#{reader := #{lang := Lang}}, #pubsub{}) ->
     twitter_error:refuse(no_items_here, Lang).
 
+answer(#{node := Node}, Items) ->
+    #pubsub{items = #ps_items{node = twitter_path:id(Node), items = Items}}.
+
 %% @doc The posts of one page of a stream, each shown by `Show'.
--spec page(twitter_reader:reader(), twitter_nif:stream(), twitter_nif:request(),
+-spec page(twitter_view:view(), twitter_nif:request(),
            fun((twitter_store:post()) -> Shown)) -> {[Shown], twitter_nif:page()}.
-page(#{host := Host, lang := Lang} = Reader, Stream, Request, Show) ->
-    case twitter_index:page(Host, twitter_reader:authors(Reader, Stream), Request) of
+page(#{reader := #{host := Host, lang := Lang}, authors := Authors}, Request, Show) ->
+    case twitter_index:page(Host, Authors, Request) of
         {ok, {Posts, _, _, _, _} = Page} -> {load(Host, Posts, Show), Page};
         {error, bad_cursor} -> twitter_error:refuse(bad_cursor, Lang)
     end.
@@ -40,7 +41,3 @@ load(Host, Posts, Show) ->
 
 item(#{author := Author, id := Id, payload := Payload}) ->
     #ps_item{id = Id, publisher = Author, sub_els = twitter_post:unwrap(Payload)}.
-
-%% A client that knows no result sets gets one only if there is more than it was sent.
-rsm(undefined, {Posts, _, _, _, Count}) when length(Posts) =:= Count -> undefined;
-rsm(_, Page) -> twitter_rsm:answer(Page).

@@ -4,37 +4,39 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([publish/3, retract/3, purge/3]).
+-export([publish/2, retract/2, purge/2]).
 
 %% @doc Publishes a post: XEP-0060, section 7.1.
--spec publish(twitter_reader:reader(), twitter_nif:node_term(), iq()) -> iq().
-publish(Reader, Node, #iq{sub_els = [#pubsub{publish = Publish} = Request]} = IQ) ->
+-spec publish(twitter_view:view(), iq()) -> iq().
+publish(#{node := Node, reader := Reader} = View,
+        #iq{sub_els = [#pubsub{publish = Publish} = Request]} = IQ) ->
     #{host := Host, server_host := ServerHost, lang := Lang} = Reader,
-    Author = author(Reader, Node),
     #ps_publish{items = Items} = Publish,
+    Author = author(View),
     case twitter_post:check(Items, mod_twitter_opt:max_post_size(ServerHost)) of
         ok -> twitter_store:ensure_node(Host, Author);
         {error, Reason} -> twitter_error:refuse(Reason, Lang)
     end,
-    Stored = Request#pubsub{publish = Publish#ps_publish{node = stored(Reader),
-                                                         items = [with_id(I) || I <- Items]}},
+    Stored = Request#pubsub{publish = #ps_publish{node = stored(Reader),
+                                                  items = [with_id(Item) || Item <- Items]}},
     #iq{sub_els = [#pubsub{publish = Published} = Result]} = Answer =
         write(fun mod_pubsub:process_pubsub/1, IQ#iq{sub_els = [Stored]}),
-    Answer#iq{sub_els = [Result#pubsub{publish = Published#ps_publish{node = id(Node)}}]}.
+    Named = Published#ps_publish{node = twitter_path:id(Node)},
+    Answer#iq{sub_els = [Result#pubsub{publish = Named}]}.
 
 %% @doc Deletes a post: XEP-0060, section 7.2.
--spec retract(twitter_reader:reader(), twitter_nif:node_term(), iq()) -> iq().
-retract(Reader, Node, #iq{sub_els = [#pubsub{retract = Retract} = Request]} = IQ) ->
-    _ = author(Reader, Node),
+-spec retract(twitter_view:view(), iq()) -> iq().
+retract(#{reader := Reader} = View, #iq{sub_els = [#pubsub{retract = Retract} = Request]} = IQ) ->
+    _ = author(View),
     Stored = Request#pubsub{retract = Retract#ps_retract{node = stored(Reader)}},
     write(fun mod_pubsub:process_pubsub/1, IQ#iq{sub_els = [Stored]}).
 
 %% @doc Deletes all posts: XEP-0060, section 8.5. To the friends' clients it is a retraction of each:
 %% a purge of FriendsStream would take everybody's posts away.
--spec purge(twitter_reader:reader(), twitter_nif:node_term(), iq()) -> iq().
-purge(#{host := Host, name := Name, from := From} = Reader, Node,
+-spec purge(twitter_view:view(), iq()) -> iq().
+purge(#{reader := #{host := Host, name := Name, from := From} = Reader} = View,
       #iq{sub_els = [#pubsub_owner{} = Request]} = IQ) ->
-    twitter_store:ensure_node(Host, author(Reader, Node)),
+    twitter_store:ensure_node(Host, author(View)),
     Ids = twitter_index:ids(Host, Name),
     Stored = Request#pubsub_owner{purge = stored(Reader)},
     Answer = write(fun mod_pubsub:process_pubsub_owner/1, IQ#iq{sub_els = [Stored]}),
@@ -50,8 +52,8 @@ with_id(Item) ->
     Item.
 
 %% Only MyStream is written to, and only by users of the vhost.
-author(Reader, {stream, mine}) -> twitter_reader:publisher(Reader);
-author(#{lang := Lang}, _Node) -> twitter_error:refuse(read_only, Lang).
+author(#{node := {stream, mine}, reader := Reader}) -> twitter_reader:publisher(Reader);
+author(#{reader := #{lang := Lang}}) -> twitter_error:refuse(read_only, Lang).
 
 write(Process, IQ) ->
     case Process(IQ) of
@@ -63,5 +65,3 @@ write(Process, IQ) ->
     end.
 
 stored(#{name := Name}) -> twitter_path:stored(Name).
-
-id(Node) -> twitter_path:id(Node).

@@ -3,7 +3,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([node/1, pubsub/3, owner/3]).
+-export([node/1, pubsub/2, owner/2]).
 
 %% @doc The node that a request is about; empty if it names none.
 -spec node(#pubsub{} | #pubsub_owner{}) -> binary().
@@ -24,59 +24,63 @@ node(#pubsub_owner{subscriptions = {Id, _}}) -> Id;
 node(_) -> <<>>.
 
 %% @doc Answers a request in the namespace `http://jabber.org/protocol/pubsub'.
--spec pubsub(twitter_reader:reader(), twitter_nif:node_term(), iq()) -> iq() | #pubsub{}.
-pubsub(Reader, Node, #iq{type = get, sub_els = [#pubsub{items = #ps_items{}} = Request]}) ->
-    twitter_items:read(Reader, Node, Request);
-pubsub(Reader, Node, #iq{type = set, sub_els = [#pubsub{publish = #ps_publish{}}]} = IQ) ->
-    twitter_publish:publish(Reader, Node, IQ);
-pubsub(Reader, Node, #iq{type = set, sub_els = [#pubsub{retract = #ps_retract{}}]} = IQ) ->
-    twitter_publish:retract(Reader, Node, IQ);
-pubsub(Reader, Node, #iq{type = set, sub_els = [#pubsub{subscribe = #ps_subscribe{jid = Jid}}]}) ->
-    subscribe(Reader, Node, Jid);
-pubsub(#{lang := Lang}, _, #iq{type = set, sub_els = [#pubsub{unsubscribe = #ps_unsubscribe{}}]}) ->
-    twitter_error:refuse(always_subscribed, Lang);
-pubsub(Reader, Node, #iq{type = get, sub_els = [#pubsub{subscriptions = {_, _}}]}) ->
-    subscriptions(Reader, Node);
-pubsub(Reader, Node, #iq{type = get, sub_els = [#pubsub{affiliations = {_, _}}]}) ->
-    affiliations(Reader, Node);
-pubsub(#{lang := Lang}, _Node, #iq{sub_els = [#pubsub{options = #ps_options{}}]}) ->
-    twitter_error:refuse(no_options, Lang);
-pubsub(#{lang := Lang}, _Node, #iq{type = set, sub_els = [#pubsub{create = Id}]})
-  when is_binary(Id) ->
-    twitter_error:refuse(fixed_tree, Lang);
-pubsub(#{lang := Lang}, _Node, _IQ) ->
-    twitter_error:refuse(bad_request, Lang).
+-spec pubsub(twitter_view:view(), iq()) -> iq() | #pubsub{}.
+pubsub(View, #iq{type = get, sub_els = [#pubsub{items = #ps_items{}} = Request]}) ->
+    twitter_items:read(View, Request);
+pubsub(View, #iq{type = set, sub_els = [#pubsub{publish = #ps_publish{}}]} = IQ) ->
+    twitter_publish:publish(View, IQ);
+pubsub(View, #iq{type = set, sub_els = [#pubsub{retract = #ps_retract{}}]} = IQ) ->
+    twitter_publish:retract(View, IQ);
+pubsub(View, #iq{type = set, sub_els = [#pubsub{subscribe = #ps_subscribe{jid = Jid}}]}) ->
+    subscribe(View, Jid);
+pubsub(View, #iq{type = set, sub_els = [#pubsub{unsubscribe = #ps_unsubscribe{}}]}) ->
+    refuse(View, always_subscribed);
+pubsub(View, #iq{type = get, sub_els = [#pubsub{subscriptions = {_, _}}]}) ->
+    subscriptions(View);
+pubsub(View, #iq{type = get, sub_els = [#pubsub{affiliations = {_, _}}]}) ->
+    affiliations(View);
+pubsub(View, #iq{sub_els = [#pubsub{options = #ps_options{}}]}) ->
+    refuse(View, no_options);
+pubsub(View, #iq{type = set, sub_els = [#pubsub{create = Id}]}) when is_binary(Id) ->
+    refuse(View, fixed_tree);
+pubsub(View, _IQ) ->
+    refuse(View, bad_request).
 
 %% @doc Answers a request in the namespace `http://jabber.org/protocol/pubsub#owner'.
--spec owner(twitter_reader:reader(), twitter_nif:node_term(), iq()) -> iq().
-owner(Reader, Node, #iq{type = set, sub_els = [#pubsub_owner{purge = Id}]} = IQ)
-  when is_binary(Id) ->
-    twitter_publish:purge(Reader, Node, IQ);
-owner(#{lang := Lang}, _Node, #iq{type = set, sub_els = [#pubsub_owner{delete = {_, _}}]}) ->
-    twitter_error:refuse(fixed_tree, Lang);
-owner(#{lang := Lang}, _Node, _IQ) ->
-    twitter_error:refuse(no_configuration, Lang).
+-spec owner(twitter_view:view(), iq()) -> iq().
+owner(View, #iq{type = set, sub_els = [#pubsub_owner{purge = Id}]} = IQ) when is_binary(Id) ->
+    twitter_publish:purge(View, IQ);
+owner(View, #iq{type = set, sub_els = [#pubsub_owner{delete = {_, _}}]}) ->
+    refuse(View, fixed_tree);
+owner(View, _IQ) ->
+    refuse(View, no_configuration).
 
 %% The reader gets the posts of these streams anyway: the answer says so, and nothing is stored.
-subscribe(#{jid := Self, lang := Lang}, {stream, _} = Node, Jid) ->
+subscribe(#{node := {stream, _}, reader := #{jid := Self}} = View, Jid) ->
     case jid:remove_resource(jid:make(jid:tolower(Jid))) of
-        Self -> #pubsub{subscription = subscription(Node, Jid)};
-        _ -> twitter_error:refuse(not_your_jid, Lang)
+        Self -> #pubsub{subscription = subscription(View, Jid)};
+        _ -> refuse(View, not_your_jid)
     end;
-subscribe(#{lang := Lang}, _Node, _Jid) ->
-    twitter_error:refuse(no_subscriptions, Lang).
+subscribe(View, _Jid) ->
+    refuse(View, no_subscriptions).
 
-subscriptions(#{jid := Self}, {stream, _} = Node) ->
-    #pubsub{subscriptions = {twitter_path:id(Node), [subscription(Node, Self)]}};
-subscriptions(_Reader, Node) ->
-    #pubsub{subscriptions = {twitter_path:id(Node), []}}.
+subscriptions(#{node := Node, reader := #{jid := Self}} = View) ->
+    Subscriptions = case Node of
+                        {stream, _} -> [subscription(View, Self)];
+                        _ -> []
+                    end,
+    #pubsub{subscriptions = {twitter_path:id(Node), Subscriptions}}.
 
-subscription(Node, Jid) ->
+subscription(#{node := Node}, Jid) ->
     #ps_subscription{jid = Jid, node = twitter_path:id(Node), type = subscribed}.
 
-affiliations(_Reader, {stream, mine} = Node) ->
+affiliations(#{node := Node}) ->
     Id = twitter_path:id(Node),
-    #pubsub{affiliations = {Id, [#ps_affiliation{node = Id, type = owner}]}};
-affiliations(_Reader, Node) ->
-    Id = twitter_path:id(Node),
-    #pubsub{affiliations = {Id, [#ps_affiliation{node = Id, type = member}]}}.
+    Affiliation = case Node of
+                      {stream, mine} -> owner;
+                      _ -> member
+                  end,
+    #pubsub{affiliations = {Id, [#ps_affiliation{node = Id, type = Affiliation}]}}.
+
+refuse(#{reader := #{lang := Lang}}, Reason) ->
+    twitter_error:refuse(Reason, Lang).

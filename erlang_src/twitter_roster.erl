@@ -4,7 +4,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([friends/1, is_friend/2, recipients/1, may_see/2, is_local/1, is_local_author/1]).
+-export([friends/1, friend/2, recipients/1, may_see/2, is_local/1, is_local_author/1]).
 
 %% @doc The contacts whose presence this local user may see now, with the names he gave them,
 %% sorted by name.
@@ -13,11 +13,19 @@ friends(Reader) ->
     Friends = twitter_nif:friends(jid:encode(Reader), lines(Reader)),
     [Friend || {Contact, _} = Friend <- Friends, may_see(Reader, jid:decode(Contact))].
 
-%% @doc Whether that contact is one of them.
--spec is_friend(Reader :: jid:jid(), Contact :: twitter_nif:jid()) -> boolean().
-is_friend(Reader, Contact) ->
+%% @doc The name of that contact, if he is one of them.
+-spec friend(Reader :: jid:jid(), Contact :: twitter_nif:jid()) -> {ok, Name :: binary()} | none.
+friend(Reader, Contact) ->
     Friends = twitter_nif:friends(jid:encode(Reader), lines(Reader)),
-    lists:keymember(Contact, 1, Friends) andalso may_see(Reader, jid:decode(Contact)).
+    case lists:keyfind(Contact, 1, Friends) of
+        {Contact, Name} ->
+            case may_see(Reader, jid:decode(Contact)) of
+                true -> {ok, Name};
+                false -> none
+            end;
+        false ->
+            none
+    end.
 
 %% @doc Whom the roster of a local author lets see his presence: local users, and others by domain.
 -spec recipients(Author :: jid:jid()) ->

@@ -3,7 +3,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([request/4, answer/1]).
+-export([request/4, answer/2]).
 
 %% What a client gets in one answer, when it names no number and at most.
 -define(DEFAULT_PAGE, 50).
@@ -33,9 +33,12 @@ limit(Max) -> limit(Max, ?DEFAULT_PAGE).
 limit(undefined, Default) -> Default;
 limit(Max, _Default) -> min(Max, ?MAX_PAGE).
 
-%% @doc What a page says of itself.
--spec answer(twitter_nif:page()) -> rsm_set().
-answer({[], _First, _Last, _Index, Count}) ->
+%% @doc What a page says of itself. A client that did not ask by result set is told only if there is
+%% more than it got.
+-spec answer(undefined | rsm_set(), twitter_nif:page()) -> undefined | rsm_set().
+answer(undefined, {Posts, _First, _Last, _Index, Count}) when length(Posts) =:= Count ->
+    undefined;
+answer(_Asked, {[], _First, _Last, _Index, Count}) ->
     #rsm_set{count = Count};
-answer({_Posts, First, Last, Index, Count}) ->
+answer(_Asked, {_Posts, First, Last, Index, Count}) ->
     #rsm_set{first = #rsm_first{index = Index, data = First}, last = Last, count = Count}.

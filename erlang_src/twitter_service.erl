@@ -128,14 +128,10 @@ pubsub_obstacle(ServerHost) ->
         false ->
             {"mod_twitter needs mod_pubsub. Add to `modules': mod_pubsub: {nodetree: twitter}", []};
         nodetree_twitter ->
-            plugin_obstacle(mod_pubsub_opt:plugins(ServerHost));
+            none;
         _ ->
             {"mod_twitter needs another nodetree. Set in mod_pubsub: nodetree: twitter", []}
     end.
-
-%% mod_pubsub makes every node with the first of its plugins, and pep makes none at a pubsub host.
-plugin_obstacle([<<"flat">> | _]) -> none;
-plugin_obstacle(_) -> {"set in mod_pubsub: plugins: [flat, pep], with flat first", []}.
 
 %% A process that is still starting answers when it has started, so this waits until mod_pubsub has
 %% installed its handlers.

@@ -1,10 +1,12 @@
 %%% @doc Posts in ejabberd's own pubsub storage: one private node for each author, its items the
-%%% posts. Everything goes through mod_pubsub's tree and node actions, so it works with whatever
-%%% database mod_pubsub uses.
+%%% posts. Reads go through mod_pubsub's tree and node actions; nodes are made and deleted in
+%%% transactions of Mnesia.
 %%%
 %%% A storage that cannot be read ends the request with the error that mod_pubsub gives for it.
 -module(twitter_store).
 
+-include_lib("ejabberd/include/logger.hrl").
+-include_lib("ejabberd/include/translate.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 -include_lib("ejabberd/include/pubsub.hrl").
 
@@ -17,18 +19,32 @@
 %% @doc Makes the node that will store the posts of `Author', if there is none.
 -spec ensure_node(Host :: binary(), Author :: jid:jid()) -> ok.
 ensure_node(Host, Author) ->
-    Node = twitter_path:stored(jid:encode(Author)),
-    case mod_pubsub:tree_action(Host, get_node, [Host, Node]) of
-        #pubsub_node{} ->
-            ok;
-        {error, #stanza_error{reason = 'item-not-found'}} ->
+    Name = jid:encode(Author),
+    case node_index(Host, Name) of
+        none -> create_node(Host, Author, twitter_path:stored(Name));
+        _Nidx -> ok
+    end.
+
+create_node(Host, Author, Node) ->
+    Create = fun() ->
+                     %% The lock that is needed in the end, before anybody reads under it.
+                     mnesia:lock({record, pubsub_index, node}, write),
+                     case nodetree_twitter:create_node(Host, Node, <<"twitter">>, Author, [], []) of
+                         {ok, Nidx} ->
+                             {result, _} = node_twitter:create_node(Nidx, Author),
+                             {created, Nidx};
+                         {error, #stanza_error{reason = conflict}} ->
+                             %% Another client of the author was faster.
+                             exists
+                     end
+             end,
+    case transaction(Create) of
+        {ok, {created, Nidx}} ->
             ServerHost = mod_pubsub:serverhost(Host),
-            case mod_pubsub:create_node(Host, ServerHost, Node, Author, <<"twitter">>, all, []) of
-                {result, _} -> ok;
-                %% Another client of the author was faster.
-                {error, #stanza_error{reason = conflict}} -> ok;
-                {error, Error} -> throw({refused, Error})
-            end;
+            ejabberd_hooks:run(pubsub_create_node, ServerHost,
+                               [ServerHost, Host, Node, Nidx, node_twitter:options()]);
+        {ok, exists} ->
+            ok;
         {error, Error} ->
             throw({refused, Error})
     end.
@@ -36,10 +52,38 @@ ensure_node(Host, Author) ->
 %% @doc Deletes an author's node and all that is in it.
 -spec delete_node(Host :: binary(), Author :: jid:jid()) -> ok | {error, #stanza_error{}}.
 delete_node(Host, Author) ->
-    case mod_pubsub:delete_node(Host, twitter_path:stored(jid:encode(Author)), Author) of
-        {result, _} -> ok;
-        {error, #stanza_error{reason = 'item-not-found'}} -> ok;
-        {error, Error} -> {error, Error}
+    Node = twitter_path:stored(jid:encode(Author)),
+    Delete = fun() ->
+                     mnesia:lock({record, pubsub_index, node}, write),
+                     case nodetree_twitter:get_node(Host, Node) of
+                         #pubsub_node{id = Nidx} ->
+                             Removed = nodetree_twitter:delete_node(Host, Node),
+                             {result, _} = node_twitter:delete_node(Removed),
+                             {deleted, Nidx};
+                         {error, #stanza_error{reason = 'item-not-found'}} ->
+                             none
+                     end
+             end,
+    case transaction(Delete) of
+        {ok, {deleted, Nidx}} ->
+            ServerHost = mod_pubsub:serverhost(Host),
+            ejabberd_hooks:run(pubsub_delete_node, ServerHost, [ServerHost, Host, Node, Nidx]);
+        {ok, none} ->
+            ok;
+        {error, Error} ->
+            {error, Error}
+    end.
+
+%% mod_pubsub's own way to create and delete nodes catches what Mnesia throws to start a transaction
+%% again, so that two at once can end in a deadlock that is an error for one of them.
+transaction(Fun) ->
+    case mnesia:transaction(Fun) of
+        {atomic, Result} ->
+            {ok, Result};
+        {aborted, Reason} ->
+            ?ERROR_MSG("Storage of posts failed: ~tp", [Reason]),
+            Lang = ejabberd_option:language(),
+            {error, xmpp:err_internal_server_error(?T("Database failure"), Lang)}
     end.
 
 %% @doc Whose posts the node with this index stores. To be called in a pubsub transaction.

@@ -1,0 +1,276 @@
+%%% The push: a post reaches everybody who may see its author's presence, at once, and nobody else.
+-module(push_SUITE).
+
+-include_lib("fast_xml/include/fxml.hrl").
+-include_lib("stdlib/include/assert.hrl").
+
+-export([all/0, groups/0, init_per_suite/1, end_per_suite/1]).
+-export([
+    the_stanza_of_the_contract/1,
+    an_element_is_pushed_as_published/1,
+    every_resource_gets_it_once/1,
+    the_authors_other_resources_get_it/1,
+    edits_and_retractions_are_pushed/1,
+    a_purge_retracts_each_post/1,
+    posts_of_an_author_keep_their_order/1,
+    the_answer_does_not_wait/1,
+    subscription_from_is_enough/1,
+    shared_roster_groups_count/1,
+    who_shares_no_presence_gets_nothing/1,
+    who_was_removed_gets_nothing/1,
+    who_is_blocked_gets_nothing/1,
+    who_blocks_gets_nothing/1,
+    who_sent_no_presence_gets_nothing/1
+]).
+
+-define(MINE, <<"/twitter/MyStream">>).
+-define(FRIENDS, <<"/twitter/FriendsStream">>).
+
+all() ->
+    [{group, push}, {group, nobody_else}].
+
+groups() ->
+    [
+        {push, [parallel], [
+            the_stanza_of_the_contract,
+            an_element_is_pushed_as_published,
+            every_resource_gets_it_once,
+            the_authors_other_resources_get_it,
+            edits_and_retractions_are_pushed,
+            a_purge_retracts_each_post,
+            posts_of_an_author_keep_their_order,
+            subscription_from_is_enough,
+            shared_roster_groups_count
+        ]},
+        {nobody_else, [], [
+            who_shares_no_presence_gets_nothing,
+            who_was_removed_gets_nothing,
+            who_is_blocked_gets_nothing,
+            who_blocks_gets_nothing,
+            who_sent_no_presence_gets_nothing,
+            the_answer_does_not_wait
+        ]}
+    ].
+
+init_per_suite(Config) ->
+    {ok, Server} = twitter_server:start(#{
+        dir => proplists:get_value(priv_dir, Config), modules => #{mod_shared_roster => #{}}
+    }),
+    [{server, Server} | Config].
+
+end_per_suite(Config) ->
+    ok = twitter_server:stop(server(Config)).
+
+%%% What is pushed
+
+the_stanza_of_the_contract(Config) ->
+    {Alice, Bob} = friends(Config),
+    Id = twitter_requests:publish(Alice, <<"Demoing my Twitter-like code">>),
+    [Message] = twitter_events:received(server(Config), Bob),
+    Author = twitter_client:bare(Alice),
+    Expected = iolist_to_binary([
+        <<"<message to='">>, twitter_client:bare(Bob), <<"' from='pubsub.localhost' type='headline'>">>,
+        <<"<event xmlns='http://jabber.org/protocol/pubsub#event'>">>,
+        <<"<items node='/twitter/FriendsStream'><item id='">>, Id, <<"' publisher='">>, Author,
+        <<"'>Demoing my Twitter-like code</item></items></event>">>,
+        <<"<body>">>, Author, <<": Demoing my Twitter-like code</body></message>">>
+    ]),
+    ?assertEqual(Expected, fxml:element_to_binary(Message)).
+
+an_element_is_pushed_as_published(Config) ->
+    {Alice, Bob} = friends(Config),
+    Entry = element(<<"<entry xmlns='http://www.w3.org/2005/Atom' xml:lang='en'>",
+                      "<title type='text'>Hello &amp; welcome</title></entry>">>),
+    Id = twitter_requests:publish(Alice, Entry),
+    Author = twitter_client:bare(Alice),
+    [Message] = twitter_events:received(server(Config), Bob),
+    ?assertEqual([{item, Author, Id, [Entry]}], twitter_events:entries(Message)),
+    ?assertEqual(<<Author/binary, ": Hello & welcome">>, twitter_events:body(Message)).
+
+every_resource_gets_it_once(Config) ->
+    Server = server(Config),
+    {Alice, Bob} = friends(Config),
+    User = user(Bob),
+    Phone = twitter_users:login(Server, User, #{resource => <<"phone">>}),
+    Hidden = twitter_users:login(Server, User, #{resource => <<"hidden">>}),
+    twitter_client:send(Hidden, <<"<presence><priority>-5</priority></presence>">>),
+    _ = twitter_client:sync(Hidden),
+    _ = twitter_requests:publish(Alice, <<"a">>, <<"To all of you">>),
+    [
+        ?assertMatch([{item, _, <<"a">>, _}], twitter_events:posts(Server, Client))
+     || Client <- [Bob, Phone, Hidden]
+    ].
+
+the_authors_other_resources_get_it(Config) ->
+    Server = server(Config),
+    {Alice, _Bob} = friends(Config),
+    Phone = twitter_users:login(Server, user(Alice), #{resource => <<"phone">>}),
+    _ = twitter_requests:publish(Alice, <<"a">>, <<"From my desk">>),
+    [Message] = twitter_events:received(Server, Phone),
+    ?assertEqual(?MINE, twitter_events:node(Message)),
+    ?assertMatch([{item, _, <<"a">>, [{xmlcdata, <<"From my desk">>}]}], twitter_events:entries(Message)),
+    ?assertEqual(none, twitter_events:body(Message)),
+    ?assertEqual([], twitter_events:posts(Server, Alice)),
+    ok = twitter_requests:retract(Phone, <<"a">>),
+    [Retraction] = twitter_events:received(Server, Alice),
+    ?assertEqual(?MINE, twitter_events:node(Retraction)),
+    ?assertEqual([], twitter_events:posts(Server, Phone)).
+
+edits_and_retractions_are_pushed(Config) ->
+    {Alice, Bob} = friends(Config),
+    Author = twitter_client:bare(Alice),
+    _ = twitter_requests:publish(Alice, <<"a">>, <<"Frist">>),
+    _ = twitter_requests:publish(Alice, <<"a">>, <<"First">>),
+    ok = twitter_requests:retract(Alice, <<"a">>),
+    Messages = twitter_events:received(server(Config), Bob),
+    ?assertEqual(
+        [
+            {item, Author, <<"a">>, [{xmlcdata, <<"Frist">>}]},
+            {item, Author, <<"a">>, [{xmlcdata, <<"First">>}]},
+            {retract, Author, <<"a">>}
+        ],
+        lists:flatmap(fun twitter_events:entries/1, Messages)
+    ),
+    ?assertEqual([?FRIENDS, ?FRIENDS, ?FRIENDS], [twitter_events:node(M) || M <- Messages]),
+    ?assertEqual(none, twitter_events:body(lists:last(Messages))).
+
+a_purge_retracts_each_post(Config) ->
+    {Alice, Bob} = friends(Config),
+    Author = twitter_client:bare(Alice),
+    _ = twitter_requests:publish_all(Alice, [<<"a">>, <<"b">>]),
+    _ = twitter_events:received(server(Config), Bob),
+    Purge = twitter_requests:el(<<"purge">>, [{<<"node">>, ?MINE}], []),
+    _ = twitter_requests:result(twitter_requests:owner(Alice, set, [Purge])),
+    ?assertEqual(
+        [{retract, Author, <<"a">>}, {retract, Author, <<"b">>}],
+        twitter_events:posts(server(Config), Bob)
+    ).
+
+posts_of_an_author_keep_their_order(Config) ->
+    {Alice, Bob} = friends(Config),
+    Ids = [integer_to_binary(N) || N <- lists:seq(1, 100)],
+    Published = twitter_requests:publish_all(Alice, Ids),
+    Received = [{Author, Id} || {item, Author, Id, _} <- twitter_events:posts(server(Config), Bob)],
+    ?assertEqual(Published, Received).
+
+%% The workers are stopped while alice publishes: she is answered, nobody has the event yet.
+the_answer_does_not_wait(Config) ->
+    Server = server(Config),
+    {Alice, Bob} = friends(Config),
+    Workers = [
+        Pid
+     || {{twitter_fanout, _}, Pid, _, _} <-
+            twitter_server:call(Server, supervisor, which_children, [twitter_sup_localhost])
+    ],
+    ?assertNotEqual([], Workers),
+    [ok = twitter_server:call(Server, sys, suspend, [Pid]) || Pid <- Workers],
+    Id = twitter_requests:publish(Alice, <<"Patience">>),
+    ok = twitter_client:refute(Bob, twitter_events:event()),
+    [ok = twitter_server:call(Server, sys, resume, [Pid]) || Pid <- Workers],
+    Message = twitter_client:expect(Bob, twitter_events:event()),
+    ?assertMatch([{item, _, Id, _}], twitter_events:entries(Message)).
+
+%%% To whom
+
+%% The author's roster decides: bob has not put alice into his.
+subscription_from_is_enough(Config) ->
+    Server = server(Config),
+    Alice = fresh(Config, <<"alice">>),
+    Bob = fresh(Config, <<"bob">>),
+    ok = twitter_users:set_contact(Server, user(Alice), user(Bob), from),
+    _ = twitter_requests:publish(Alice, <<"a">>, <<"One way">>),
+    ?assertMatch([{item, _, <<"a">>, _}], twitter_events:posts(Server, Bob)).
+
+shared_roster_groups_count(Config) ->
+    Server = server(Config),
+    [Alice, Bob, Carol] = [fresh(Config, Name) || Name <- [<<"alice">>, <<"bob">>, <<"carol">>]],
+    {Group, _} = user(Alice),
+    Call = fun(Function, Args) -> twitter_server:call(Server, mod_shared_roster, Function, Args) end,
+    {atomic, _} = Call(create_group, [<<"localhost">>, Group, [{name, Group}, {displayed_groups, [Group]}]]),
+    [{atomic, _} = Call(add_user_to_group, [<<"localhost">>, user(C), Group]) || C <- [Alice, Bob]],
+    _ = twitter_requests:publish(Alice, <<"a">>, <<"Dear group">>),
+    ?assertMatch([{item, _, <<"a">>, _}], twitter_events:posts(Server, Bob)),
+    ?assertEqual([], twitter_events:posts(Server, Carol)),
+    {atomic, _} = Call(remove_user_from_group, [<<"localhost">>, user(Bob), Group]),
+    _ = twitter_requests:publish(Alice, <<"b">>, <<"Without Bob">>),
+    ?assertEqual([], twitter_events:posts(Server, Bob)).
+
+who_shares_no_presence_gets_nothing(Config) ->
+    Server = server(Config),
+    {Alice, Bob} = friends(Config),
+    Others = [fresh(Config, <<"carol">>) || _ <- [none, to, stranger]],
+    [None, To, _Stranger] = Others,
+    ok = twitter_users:set_contact(Server, user(Alice), user(None), none),
+    ok = twitter_users:set_contact(Server, user(Alice), user(To), to),
+    %% What others write into their own rosters gives them nothing.
+    [ok = twitter_users:set_contact(Server, user(C), user(Alice), both) || C <- Others],
+    publish_edit_retract(Alice),
+    ?assertMatch([_, _, _], twitter_events:posts(Server, Bob)),
+    [?assertEqual([], twitter_events:posts(Server, Other)) || Other <- Others].
+
+who_was_removed_gets_nothing(Config) ->
+    Server = server(Config),
+    {Alice, Bob} = friends(Config),
+    _ = twitter_requests:publish(Alice, <<"Still friends">>),
+    ?assertMatch([_], twitter_events:posts(Server, Bob)),
+    ok = twitter_requests:remove_contact(Alice, twitter_client:bare(Bob)),
+    publish_edit_retract(Alice),
+    ?assertEqual([], twitter_events:posts(Server, Bob)).
+
+who_is_blocked_gets_nothing(Config) ->
+    {Alice, Bob} = friends(Config),
+    blocking(Config, Alice, Alice, Bob).
+
+who_blocks_gets_nothing(Config) ->
+    {Alice, Bob} = friends(Config),
+    blocking(Config, Alice, Bob, Alice).
+
+blocking(Config, Alice, Who, Whom) ->
+    Server = server(Config),
+    [Bob] = [Who, Whom] -- [Alice],
+    ok = twitter_requests:block(Who, twitter_client:bare(Whom)),
+    publish_edit_retract(Alice),
+    ?assertEqual([], twitter_events:posts(Server, Bob)),
+    ok = twitter_requests:unblock(Who, twitter_client:bare(Whom)),
+    _ = twitter_requests:publish(Alice, <<"b">>, <<"Welcome back">>),
+    ?assertMatch([{item, _, <<"b">>, _}], twitter_events:posts(Server, Bob)).
+
+%% A session without presence is not online, and it can come to be.
+who_sent_no_presence_gets_nothing(Config) ->
+    Server = server(Config),
+    {Alice, Bob} = friends(Config),
+    twitter_client:send(Bob, <<"<presence type='unavailable'/>">>),
+    _ = twitter_client:sync(Bob),
+    publish_edit_retract(Alice),
+    ?assertEqual([], twitter_events:posts(Server, Bob)),
+    twitter_client:send(Bob, <<"<presence/>">>),
+    _ = twitter_client:sync(Bob),
+    _ = twitter_requests:publish(Alice, <<"b">>, <<"Hello again">>),
+    ?assertMatch([{item, _, <<"b">>, _}], twitter_events:posts(Server, Bob)).
+
+%%% Helpers
+
+publish_edit_retract(Author) ->
+    _ = twitter_requests:publish(Author, <<"a">>, <<"Secret">>),
+    _ = twitter_requests:publish(Author, <<"a">>, <<"Still secret">>),
+    ok = twitter_requests:retract(Author, <<"a">>).
+
+%% Two clients whose users see each other's presence.
+friends(Config) ->
+    Alice = fresh(Config, <<"alice">>),
+    Bob = fresh(Config, <<"bob">>),
+    ok = twitter_users:befriend(server(Config), user(Alice), user(Bob)),
+    {Alice, Bob}.
+
+fresh(Config, Name) ->
+    Server = server(Config),
+    twitter_users:login(Server, twitter_users:fresh(Server, Name)).
+
+user(Client) ->
+    list_to_tuple(binary:split(twitter_client:bare(Client), <<"@">>)).
+
+server(Config) ->
+    proplists:get_value(server, Config).
+
+element(Xml) ->
+    fxml_stream:parse_element(Xml).

@@ -1,0 +1,51 @@
+# The plugin, its tests and its demo. Everything runs without root, but for `deps`
+# where Debian packages are missing. Nothing touches the system's own ejabberd.
+
+# Ejabberd's libraries under their own names, for every Erlang started from here.
+LIBS := $(CURDIR)/_build/ejabberd_libs
+export ERL_LIBS := $(LIBS)
+
+# Debian's, which has python3-slixmpp, even where another one comes first.
+export PYTHON ?= /usr/bin/python3
+
+PLUGIN := _build/default/lib/ejabberd_twitter
+
+.PHONY: help deps build demo test check ct slixmpp clean
+
+help:
+	@echo 'make deps      install the Debian packages that are missing'
+	@echo 'make build     build the plugin into $(PLUGIN)/{ebin,priv}'
+	@echo 'make demo      start a private server and play a day of 2008; ARGS=--once ends'
+	@echo '               after it, ARGS=--help shows the options'
+	@echo 'make test      run every check and every test'
+	@echo 'make check     formats, lints, types and documentation, warnings denied'
+	@echo 'make ct        Common Test; SUITE=x_SUITE and CASE=y choose'
+	@echo 'make slixmpp   tests from outside, with slixmpp; TEST=test_x chooses'
+	@echo 'make clean     remove everything that was built'
+
+deps:
+	@test/support/install_packages.sh
+
+build: deps
+	@test/support/link_ejabberd.sh $(LIBS)
+	cargo build --release --locked
+	rebar3 compile
+	@test/support/install_native.sh $(PLUGIN)/priv
+
+demo: build
+	@$(PYTHON) test/demo/demo.py $(ARGS)
+
+test: build
+	@test/support/run_all.sh
+
+check: build
+	@test/support/check.sh _build/results/check
+
+ct: build
+	@test/support/run_ct.escript _build/results/ct $(SUITE) $(CASE)
+
+slixmpp: build
+	@$(PYTHON) test/support/run_slixmpp.py _build/results/slixmpp $(TEST)
+
+clean:
+	rm -rf _build target

@@ -1,0 +1,65 @@
+%%% The ejabberd.yml of a private server: a small, ordinary configuration, which the
+%%% options of twitter_server vary.
+-module(twitter_config).
+
+-export([text/2]).
+
+%% @doc The configuration file of a server that listens on `Port'.
+-spec text(twitter_server:options(), inet:port_number()) -> iodata().
+text(#{hosts := Hosts} = Options, Port) ->
+    Listener = #{
+        port => Port,
+        ip => <<"127.0.0.1">>,
+        module => ejabberd_c2s,
+        access => all,
+        shaper => none
+    },
+    Top = #{
+        hosts => Hosts,
+        listen => [Listener],
+        loglevel => info,
+        auth_method => [mnesia],
+        %% Hashing passwords would be most of what a test waits for.
+        auth_password_format => plain,
+        registration_timeout => infinity,
+        modules => modules(Options)
+    },
+    All = maps:merge(Top, maps:get(options, Options, #{})),
+    [
+        [twitter_yaml:encode(Key), ": ", twitter_yaml:encode(Value), $\n]
+     || {Key, Value} <- maps:to_list(All)
+    ].
+
+modules(Options) ->
+    Stock = #{
+        mod_admin_extra => #{},
+        mod_blocking => #{},
+        mod_caps => #{},
+        mod_disco => #{},
+        mod_ping => #{},
+        mod_privacy => #{},
+        mod_register => #{ip_access => all},
+        mod_roster => #{},
+        mod_pubsub => pubsub(Options),
+        mod_twitter => twitter(Options)
+    },
+    All = maps:merge(Stock, maps:get(modules, Options, #{})),
+    maps:filter(fun(_Module, ModuleOptions) -> ModuleOptions =/= absent end, All).
+
+pubsub(Options) ->
+    Nodetree =
+        case has_plugin(Options) of
+            true -> twitter;
+            false -> tree
+        end,
+    Defaults = #{plugins => [<<"flat">>, <<"pep">>], nodetree => Nodetree, access_createnode => all},
+    maps:merge(Defaults, maps:get(pubsub, Options, #{})).
+
+twitter(Options) ->
+    case has_plugin(Options) of
+        true -> maps:get(twitter, Options, #{});
+        false -> maps:get(twitter, Options, absent)
+    end.
+
+has_plugin(Options) ->
+    maps:get(plugin, Options, true).

@@ -1,0 +1,46 @@
+#!/bin/sh
+# Installs the Debian packages that building, testing and the demo need, where some
+# are missing, and says so first. Does nothing when all are there.
+set -eu
+say() { echo "${0##*/}: $*"; }
+die() { say "$*" >&2; exit 1; }
+
+command -v cargo >/dev/null ||
+    die "cargo was not found: install Rust 1.80 or later, then try again"
+
+packages="
+    gcc libc6-dev procps
+    ejabberd erlang-base erlang-dev rebar3
+    erlang-common-test erlang-dialyzer erlang-edoc erlang-eunit erlang-tools
+    python3 python3-slixmpp
+"
+if ! command -v dpkg-query >/dev/null; then
+    say "no Debian here: please see to it that the likes of these are installed:" $packages
+    exit 0
+fi
+
+missing=
+for package in $packages; do
+    case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) in
+        installed) ;;
+        *) missing="$missing $package" ;;
+    esac
+done
+[ -n "$missing" ] || exit 0
+
+sudo=
+if [ "$(id -u)" -ne 0 ]; then
+    sudo=sudo
+    command -v sudo >/dev/null || die "please install as root: apt-get install$missing"
+fi
+say "installing these Debian packages${sudo:+ with sudo}:$missing"
+case "$missing " in
+    *" ejabberd "*) say "note: Debian starts the service of its ejabberd package, which this project does not use" ;;
+esac
+
+install() { $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $missing; }
+# The package lists may be missing, or too old for what the mirror has.
+if ! apt-cache show $missing >/dev/null 2>&1 || ! install; then
+    $sudo apt-get update
+    install
+fi

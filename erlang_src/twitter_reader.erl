@@ -21,9 +21,16 @@ new(#iq{from = From, to = #jid{lserver = Host}, lang = Lang}) ->
 -spec publisher(reader()) -> jid:jid().
 publisher(#{jid := #jid{luser = LUser, lserver = Server} = Jid, server_host := Server, lang := Lang})
   when LUser =/= <<>> ->
-    case ejabberd_auth_anonymous:anonymous_user_exist(LUser, Server) of
+    case is_anonymous(LUser, Server) of
         true -> twitter_error:refuse(anonymous_publisher, Lang);
         false -> Jid
     end;
 publisher(#{lang := Lang}) ->
     twitter_error:refuse(remote_publisher, Lang).
+
+%% Both names occur: one for SASL ANONYMOUS, one for a login under any name.
+is_anonymous(LUser, Server) ->
+    lists:any(fun({_Resource, Info}) ->
+                      lists:member(proplists:get_value(auth_module, Info),
+                                   [anonymous, ejabberd_auth_anonymous])
+              end, ejabberd_sm:get_user_info(LUser, Server)).

@@ -199,7 +199,7 @@ mod tests {
         let service = Service::default();
         let alice = jid("alice@h");
         assert_eq!(
-            ids(&service, &[alice.clone()]),
+            ids(&service, std::slice::from_ref(&alice)),
             Err(NotLoaded(vec![alice.clone()]))
         );
         for change in 0..3 {
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(service.finish_load(&alice, version, vec![]), Loaded::Done);
         service.put(&alice, place(1, "a"));
         assert_eq!(
-            ids(&service, &[alice.clone()]),
+            ids(&service, std::slice::from_ref(&alice)),
             Ok(vec!["a".into(), "b".into()])
         );
         service.remove(&alice, ["b"]);
@@ -234,6 +234,9 @@ mod tests {
             Ok(vec!["a".into()])
         );
         service.forget(&alice);
-        assert_eq!(ids(&service, &[alice.clone()]), Err(NotLoaded(vec![alice])));
+        assert_eq!(
+            ids(&service, std::slice::from_ref(&alice)),
+            Err(NotLoaded(vec![alice.clone()]))
+        );
     }
 }

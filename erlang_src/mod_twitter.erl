@@ -86,7 +86,8 @@ mod_options(_ServerHost) ->
      {max_post_size, 65536},
      {max_posts, 10_000}].
 
--spec mod_doc() -> map().
+-spec mod_doc() -> #{desc := [binary()], example := [string()],
+                     opts := [{atom(), #{value := string() | binary(), desc := binary()}}]}.
 mod_doc() ->
     #{desc =>
           [?T("This module gives every user a microblog. Friends are the contacts who already "

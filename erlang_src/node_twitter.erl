@@ -21,7 +21,7 @@
 
 -type denied() :: {error, stanza_error()}.
 
--spec init(binary(), binary(), gen_mod:opts()) -> ok.
+-spec init(binary(), binary(), Opts :: term()) -> ok.
 init(Host, ServerHost, Opts) ->
     node_flat:init(Host, ServerHost, Opts).
 
@@ -65,7 +65,10 @@ create_node_permission(_Host, _ServerHost, Node, _ParentNode, Owner, _Access) ->
 create_node(Nidx, Owner) ->
     node_flat:create_node(Nidx, Owner).
 
--spec delete_node([mod_pubsub:pubsubNode(), ...]) -> {result, tuple()}.
+-spec delete_node([mod_pubsub:pubsubNode(), ...]) ->
+          {result, {default, broadcast,
+                    [{mod_pubsub:pubsubNode(),
+                      [{jid:ljid(), [{mod_pubsub:subscription(), mod_pubsub:subId()}]}, ...]}, ...]}}.
 delete_node(Nodes) ->
     node_flat:delete_node(Nodes).
 
@@ -81,10 +84,9 @@ subscribe_node(_Nidx, _Sender, _Subscriber, _AccessModel, _SendLast, _PresenceSu
                _RosterGroup, _Options) ->
     denied(no_subscriptions).
 
--spec unsubscribe_node(mod_pubsub:nodeIdx(), jid(), jid(), mod_pubsub:subId()) ->
-          {result, term()} | denied().
-unsubscribe_node(Nidx, Sender, Subscriber, SubId) ->
-    node_flat:unsubscribe_node(Nidx, Sender, Subscriber, SubId).
+-spec unsubscribe_node(mod_pubsub:nodeIdx(), jid(), jid(), mod_pubsub:subId()) -> denied().
+unsubscribe_node(_Nidx, _Sender, _Subscriber, _SubId) ->
+    denied(no_subscriptions).
 
 %% @doc Stores a post, an edit if the author has used the id before; then it stands in the index and
 %% is on its way to the author's friends.
@@ -142,11 +144,13 @@ remove_extra_items(Nidx, MaxItems, ItemIds) ->
 remove_expired_items(Nidx, Seconds) ->
     forgetting(Nidx, node_flat:remove_expired_items(Nidx, Seconds)).
 
--spec get_node_affiliations(mod_pubsub:nodeIdx()) -> {result, [tuple()]}.
+-spec get_node_affiliations(mod_pubsub:nodeIdx()) ->
+          {result, [{jid:ljid(), mod_pubsub:affiliation()}]}.
 get_node_affiliations(Nidx) ->
     node_flat:get_node_affiliations(Nidx).
 
--spec get_entity_affiliations(mod_pubsub:host(), jid()) -> {result, [tuple()]}.
+-spec get_entity_affiliations(mod_pubsub:host(), jid()) ->
+          {result, [{mod_pubsub:pubsubNode(), mod_pubsub:affiliation()}]}.
 get_entity_affiliations(Host, Owner) ->
     node_flat:get_entity_affiliations(Host, Owner).
 
@@ -163,15 +167,19 @@ set_affiliation(Nidx, Owner, none) ->
 set_affiliation(_Nidx, _Owner, _Affiliation) ->
     denied(no_configuration).
 
--spec get_node_subscriptions(mod_pubsub:nodeIdx()) -> {result, [tuple()]}.
+-spec get_node_subscriptions(mod_pubsub:nodeIdx()) ->
+          {result, [{jid:ljid(), mod_pubsub:subscription(), mod_pubsub:subId()}]}.
 get_node_subscriptions(Nidx) ->
     node_flat:get_node_subscriptions(Nidx).
 
--spec get_entity_subscriptions(mod_pubsub:host(), jid()) -> {result, [tuple()]}.
+-spec get_entity_subscriptions(mod_pubsub:host(), jid()) ->
+          {result, [{mod_pubsub:pubsubNode(), mod_pubsub:subscription(), mod_pubsub:subId(),
+                     jid:ljid()}]}.
 get_entity_subscriptions(Host, Owner) ->
     node_flat:get_entity_subscriptions(Host, Owner).
 
--spec get_subscriptions(mod_pubsub:nodeIdx(), jid()) -> {result, [tuple()]}.
+-spec get_subscriptions(mod_pubsub:nodeIdx(), jid()) ->
+          {result, [{mod_pubsub:subscription(), mod_pubsub:subId()}]}.
 get_subscriptions(Nidx, Owner) ->
     node_flat:get_subscriptions(Nidx, Owner).
 
@@ -197,15 +205,17 @@ set_state(State) ->
     node_flat:set_state(State).
 
 -spec get_items(mod_pubsub:nodeIdx(), jid(), mod_pubsub:accessModel(), boolean(), boolean(),
-                binary(), undefined | rsm_set()) -> {result, tuple()} | denied().
+                binary(), undefined | rsm_set()) ->
+          {result, {[mod_pubsub:pubsubItem()], undefined | rsm_set()}} | denied().
 get_items(Nidx, From, AccessModel, PresenceSubscription, RosterGroup, SubId, RSM) ->
     node_flat:get_items(Nidx, From, AccessModel, PresenceSubscription, RosterGroup, SubId, RSM).
 
--spec get_items(mod_pubsub:nodeIdx(), jid(), undefined | rsm_set()) -> {result, tuple()}.
+-spec get_items(mod_pubsub:nodeIdx(), jid(), undefined | rsm_set()) ->
+          {result, {[mod_pubsub:pubsubItem()], undefined | rsm_set()}}.
 get_items(Nidx, From, RSM) ->
     node_flat:get_items(Nidx, From, RSM).
 
--spec get_last_items(mod_pubsub:nodeIdx(), jid(), non_neg_integer()) ->
+-spec get_last_items(mod_pubsub:nodeIdx(), jid(), Count :: term()) ->
           {result, [mod_pubsub:pubsubItem()]}.
 get_last_items(Nidx, From, Count) ->
     node_flat:get_last_items(Nidx, From, Count).
@@ -249,7 +259,7 @@ path_to_node(Path) ->
 serialized(Nidx, Author, Function, Args) ->
     Key = {jid:remove_resource(jid:tolower(Author)), Nidx},
     Write = fun() ->
-                    mnesia:lock({record, pubsub_state, Key}, write),
+                    _ = mnesia:lock({record, pubsub_state, Key}, write),
                     apply(node_flat, Function, Args)
             end,
     case mnesia:transaction(Write) of

@@ -19,7 +19,7 @@
 
 -define(ROOT, <<"/twitter">>).
 
--spec init(mod_pubsub:host(), binary(), gen_mod:opts()) -> ok.
+-spec init(mod_pubsub:host(), binary(), Opts :: term()) -> ok.
 init(Host, ServerHost, Opts) ->
     %% mod_pubsub asks function_exported: a module that is not loaded yet would be passed over.
     {module, node_twitter} = code:ensure_loaded(node_twitter),
@@ -44,8 +44,6 @@ options() ->
 
 -spec set_node(mod_pubsub:pubsubNode()) ->
           ok | {result, mod_pubsub:nodeIdx()} | {error, stanza_error()}.
-set_node(#pubsub_node{nodeid = {Host, ?ROOT}}) when is_binary(Host) ->
-    {error, fixed_tree()};
 set_node(Node) ->
     nodetree_tree:set_node(Node).
 
@@ -86,7 +84,7 @@ get_parentnodes(Host, Node, From) ->
     nodetree_tree:get_parentnodes(Host, Node, From).
 
 -spec get_parentnodes_tree(mod_pubsub:host(), mod_pubsub:nodeId(), jid:jid()) ->
-          [{non_neg_integer(), [mod_pubsub:pubsubNode(), ...]}].
+          [{0, [mod_pubsub:pubsubNode(), ...]}].
 get_parentnodes_tree(Host, Node, From) ->
     nodetree_tree:get_parentnodes_tree(Host, Node, From).
 
@@ -121,15 +119,13 @@ create_node(Host, Node, Type, Owner, Options, Parents) when is_binary(Host) ->
     case twitter_path:is_reserved(Node) andalso twitter_path:author(Node) of
         false -> nodetree_tree:create_node(Host, Node, Type, Owner, Options, Parents);
         {ok, Name} -> create_stored(Host, Node, Owner);
-        _ -> {error, fixed_tree()}
+        _ -> {error, twitter_error:stanza_error(fixed_tree, ejabberd_option:language())}
     end;
 create_node(Host, Node, Type, Owner, Options, Parents) ->
     nodetree_tree:create_node(Host, Node, Type, Owner, Options, Parents).
 
 -spec delete_node(mod_pubsub:host(), mod_pubsub:nodeId()) ->
-          [mod_pubsub:pubsubNode()] | {error, stanza_error()}.
-delete_node(Host, ?ROOT) when is_binary(Host) ->
-    {error, fixed_tree()};
+          [mod_pubsub:pubsubNode()].
 delete_node(Host, Node) ->
     nodetree_tree:delete_node(Host, Node).
 
@@ -150,6 +146,3 @@ root(Host) ->
                  owners = [{<<>>, Host, <<>>}],
                  options = lists:keystore(title, 1, [{node_type, collection} | node_twitter:options()],
                                           {title, <<"Twitter">>})}.
-
-fixed_tree() ->
-    twitter_error:stanza_error(fixed_tree, ejabberd_option:language()).

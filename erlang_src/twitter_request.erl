@@ -82,5 +82,6 @@ affiliations(#{node := Node}) ->
                   end,
     #pubsub{affiliations = {Id, [#ps_affiliation{node = Id, type = Affiliation}]}}.
 
+-spec refuse(twitter_view:view(), twitter_error:reason()) -> no_return().
 refuse(#{reader := #{lang := Lang}}, Reason) ->
     twitter_error:refuse(Reason, Lang).

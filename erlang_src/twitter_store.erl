@@ -28,8 +28,10 @@ ensure_node(Host, Author) ->
 create_node(Host, Author, Node) ->
     Create = fun() ->
                      %% The lock that is needed in the end, before anybody reads under it.
-                     mnesia:lock({record, pubsub_index, node}, write),
-                     case nodetree_twitter:create_node(Host, Node, <<"twitter">>, Author, [], []) of
+                     _ = mnesia:lock({record, pubsub_index, node}, write),
+                     Options = node_twitter:options(),
+                     case nodetree_twitter:create_node(Host, Node, <<"twitter">>, Author, Options,
+                                                       [twitter_path:id(root)]) of
                          {ok, Nidx} ->
                              {result, _} = node_twitter:create_node(Nidx, Author),
                              {created, Nidx};
@@ -54,7 +56,7 @@ create_node(Host, Author, Node) ->
 delete_node(Host, Author) ->
     Node = twitter_path:stored(jid:encode(Author)),
     Delete = fun() ->
-                     mnesia:lock({record, pubsub_index, node}, write),
+                     _ = mnesia:lock({record, pubsub_index, node}, write),
                      case nodetree_twitter:get_node(Host, Node) of
                          #pubsub_node{id = Nidx} ->
                              Removed = nodetree_twitter:delete_node(Host, Node),

@@ -10,12 +10,15 @@
 //! | [`path`] | the grammar of node ids, on the wire and in storage |
 //! | [`friends`] | who sees whom, from a roster |
 //! | [`post`] | what may be published, and what a person reads in it |
+//! | [`title`] | any text as one short line |
 //! | [`stream`] | one author's posts in time order |
-//! | [`timeline`] | many streams merged: pages and cursors |
+//! | [`cursor`] | the order of a timeline, and places in it |
+//! | [`timeline`] | many streams merged, and pages of the list |
 //! | [`fanout`] | whom a post is sent to |
 //! | [`service`] | one pubsub host: the index of all streams, shared between threads |
 #![forbid(unsafe_code)]
 
+pub mod cursor;
 pub mod fanout;
 pub mod friends;
 pub mod jid;
@@ -24,3 +27,4 @@ pub mod post;
 pub mod service;
 pub mod stream;
 pub mod timeline;
+pub mod title;

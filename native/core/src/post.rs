@@ -1,18 +1,12 @@
 //! What may be published, and what a person reads in it.
 
 use minidom::{Element, Node};
-use unicode_segmentation::UnicodeSegmentation as _;
+
+use crate::title::one_line;
 
 /// How deep the elements of a payload may be nested. Deeper ones are refused when they are
 /// published, so that nothing that walks or drops a payload can run out of stack.
 pub const MAX_DEPTH: usize = 64;
-
-/// How long a title may become, in grapheme clusters, the ellipsis included.
-pub const MAX_TITLE: usize = 80;
-
-/// How many code points one grapheme cluster of a title may have: enough for any script and for
-/// family emoji, not for a tower of combining marks.
-const MAX_CLUSTER: usize = 12;
 
 /// The longest item id, in bytes.
 pub const MAX_ID: usize = 1023;
@@ -115,7 +109,7 @@ impl Payload<'_> {
     }
 
     /// The text as one short line, clean enough for a row in a service browser: white space
-    /// collapsed, control and bidirectional characters dropped, at most [`MAX_TITLE`] clusters.
+    /// collapsed, control and bidirectional characters dropped, not too long: see [`crate::title`].
     #[must_use]
     pub fn title(&self) -> String {
         one_line(&self.text())
@@ -186,54 +180,6 @@ fn is_too_deep(xml: &str) -> bool {
         }
     }
     false
-}
-
-fn one_line(text: &str) -> String {
-    let mut clean = String::new();
-    for c in text.chars() {
-        if c.is_whitespace() {
-            if !clean.is_empty() && !clean.ends_with(' ') {
-                clean.push(' ');
-            }
-        } else if !is_invisible(c) && (!is_joiner(c) || clean.ends_with(can_be_joined)) {
-            clean.push(c);
-        }
-    }
-    let clean = clean.trim_end();
-    let mut clusters = clean.graphemes(true);
-    let mut line = String::new();
-    for cluster in clusters.by_ref().take(MAX_TITLE.saturating_sub(1)) {
-        line.extend(cluster.chars().take(MAX_CLUSTER));
-    }
-    match (clusters.next(), clusters.next()) {
-        (None, _) => {}
-        (Some(last), None) => line.extend(last.chars().take(MAX_CLUSTER)),
-        (Some(_), Some(_)) => {
-            line.truncate(line.trim_end().len());
-            line.push('…');
-        }
-    }
-    line
-}
-
-/// Control and format characters that show nothing, or turn the line around.
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{feff}'
-            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e007f}'
-        )
-}
-
-/// Zero-width (non-)joiners: part of some scripts and of emoji, but only between two characters.
-fn is_joiner(c: char) -> bool {
-    matches!(c, '\u{200c}' | '\u{200d}')
-}
-
-fn can_be_joined(c: char) -> bool {
-    !c.is_whitespace() && !is_joiner(c)
 }
 
 #[cfg(test)]
@@ -331,37 +277,7 @@ mod tests {
         }
     }
 
-    #[test]
-    fn titles() {
-        let long = "word ".repeat(40);
-        let cut = format!("{}…", "word ".repeat(16).trim_end());
-        for (text, title) in [
-            ("  two\n\tlines\r\n", "two lines"),
-            ("a\u{202e}b\u{200b}c\u{7}", "abc"),
-            ("\u{200d}x\u{200d}\u{200d}y", "x\u{200d}y"),
-            ("👨‍👩‍👧 family", "👨‍👩‍👧 family"),
-            (&*long, &*cut),
-            (&*"x".repeat(80), &*"x".repeat(80)),
-            (&*"x".repeat(81), &*format!("{}…", "x".repeat(79))),
-            (
-                &*format!("e{}", "\u{301}".repeat(5000)),
-                &*format!("e{}", "\u{301}".repeat(11)),
-            ),
-        ] {
-            assert_eq!(Payload::Text(text).title(), title);
-        }
-    }
-
     proptest! {
-        #[test]
-        fn a_title_is_one_short_line(text in "(\\PC|[\\x00-\\x20\u{200b}-\u{200f}\u{300}-\u{320}]){0,200}") {
-            let title = Payload::Text(&text).title();
-            prop_assert!(!title.contains(is_invisible));
-            prop_assert!(!title.contains(|c: char| c.is_whitespace() && c != ' '));
-            prop_assert!(!title.contains("  "));
-            prop_assert!(title.graphemes(true).count() <= MAX_TITLE.saturating_mul(2));
-        }
-
         #[test]
         fn any_xml_has_a_text(xml in "(<[a-c:]{1,3}( xmlns='u')?/?>|</[a-c]>|[a-z &;]){0,30}") {
             prop_assert!(!Payload::Element(&xml).text().is_empty());

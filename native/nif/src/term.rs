@@ -3,11 +3,12 @@
 use rustler::{
     Atom, Decoder, Encoder, Env, Error, NifResult, NifTaggedEnum, NifTuple, NifUnitEnum, Term,
 };
+use twitter_core::cursor::Cursor;
 use twitter_core::friends::{Contact, Subscription};
 use twitter_core::jid::BareJid;
 use twitter_core::path::{Node, StreamPath, WireNode};
 use twitter_core::post::{Payload, Refusal};
-use twitter_core::timeline::{Anchor, Cursor, Order, Page, PostRef, Request};
+use twitter_core::timeline::{Anchor, Order, Page, PostRef, Request};
 
 pub mod atoms {
     //! Every atom that is no variant of an enum.

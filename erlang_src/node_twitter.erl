@@ -106,9 +106,7 @@ publish_item(Nidx, Publisher, PublishModel, _MaxItems, ItemId, Payload, PubOpts)
 
 published({result, {default, broadcast, Removed}} = Result, Nidx, Host, Author, Publisher, ItemId,
           Payload) ->
-    {ok, Micros} = twitter_store:stamp(Nidx, ItemId),
-    twitter_index:put(Host, Author, Micros, ItemId),
-    twitter_index:remove(Host, Author, Removed),
+    refresh(Nidx, Host, Author, [ItemId | Removed]),
     twitter_fanout:published(Host, Author, Publisher, ItemId, Payload),
     Result;
 published({error, _} = Error, _Nidx, _Host, _Author, _Publisher, _ItemId, _Payload) ->
@@ -121,7 +119,7 @@ delete_item(Nidx, Publisher, PublishModel, ItemId) ->
     case serialized(Nidx, Publisher, delete_item, Args) of
         {result, _} = Result ->
             {ok, Host, Author} = twitter_store:owner(Nidx),
-            twitter_index:remove(Host, Author, [ItemId]),
+            refresh(Nidx, Host, Author, [ItemId]),
             twitter_fanout:retracted(Host, Author, Publisher, [ItemId]),
             Result;
         Error ->
@@ -266,6 +264,13 @@ serialized(Nidx, Author, Function, Args) ->
         {atomic, Result} -> Result;
         {aborted, Reason} -> {error, Reason}
     end.
+
+refresh(Nidx, Host, Author, ItemIds) ->
+    lists:foreach(
+      fun(ItemId) ->
+              Stamp = fun() -> twitter_store:stamp(Nidx, ItemId) end,
+              twitter_index:refresh(Host, Author, ItemId, Stamp)
+      end, ItemIds).
 
 forgetting(Nidx, Result) ->
     case twitter_store:owner(Nidx) of

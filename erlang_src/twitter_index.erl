@@ -2,7 +2,7 @@
 %%% of what is stored; a stream is loaded when it is first read.
 -module(twitter_index).
 
--export([page/3, find/3, ids/2, put/4, remove/3, forget/2]).
+-export([page/3, find/3, ids/2, refresh/4, forget/2]).
 
 %% @doc One page of the merged streams of `Authors'.
 -spec page(Host :: binary(), Authors :: [twitter_nif:jid()], twitter_nif:request()) ->
@@ -23,23 +23,35 @@ ids(Host, Author) ->
     {ok, {Posts, _, _, _, _}} = page(Host, [Author], {oldest_first, first_page, 16#ffffffff}),
     [Id || {_, Id} <- Posts].
 
-%% @doc A post was stored.
--spec put(Host :: binary(), Author :: twitter_nif:jid(), Micros :: non_neg_integer(),
-          Id :: binary()) -> ok.
-put(Host, Author, Micros, Id) ->
-    change(Host, fun(Index) -> twitter_nif:put(Index, Author, Micros, Id) end).
+%% @doc A post was stored or deleted: the index takes what `Stamp' reads of it in storage. Several
+%% processes may do so at once and overtake each other.
+-spec refresh(Host :: binary(), Author :: twitter_nif:jid(), Id :: binary(),
+              Stamp :: fun(() -> {ok, Micros :: non_neg_integer()} | none)) -> ok.
+refresh(Host, Author, Id, Stamp) ->
+    case twitter_service:find(Host) of
+        {ok, #{index := Index}} -> offer(Index, Author, Id, Stamp);
+        %% The plugin is being stopped; the next index starts empty.
+        error -> ok
+    end.
 
-%% @doc Posts were deleted.
--spec remove(Host :: binary(), Author :: twitter_nif:jid(), Ids :: [binary()]) -> ok.
-remove(_Host, _Author, []) ->
-    ok;
-remove(Host, Author, Ids) ->
-    change(Host, fun(Index) -> twitter_nif:remove(Index, Author, Ids) end).
+offer(Index, Author, Id, Stamp) ->
+    Version = twitter_nif:version(Index, Author),
+    Answer = case Stamp() of
+                 {ok, Micros} -> twitter_nif:put(Index, Author, Version, Micros, Id);
+                 none -> twitter_nif:remove(Index, Author, Version, Id)
+             end,
+    case Answer of
+        taken -> ok;
+        stale -> offer(Index, Author, Id, Stamp)
+    end.
 
 %% @doc An author's posts changed in some other way.
 -spec forget(Host :: binary(), Author :: twitter_nif:jid()) -> ok.
 forget(Host, Author) ->
-    change(Host, fun(Index) -> twitter_nif:forget(Index, Author) end).
+    case twitter_service:find(Host) of
+        {ok, #{index := Index}} -> twitter_nif:forget(Index, Author);
+        error -> ok
+    end.
 
 ask(Host, Ask) ->
     {ok, #{index := Index}} = twitter_service:find(Host),
@@ -51,21 +63,9 @@ ask(Host, Ask) ->
             Answer
     end.
 
-%% Storage may change while the plugin is stopped; the next index starts empty anyway.
-change(Host, Change) ->
-    case twitter_service:find(Host) of
-        {ok, #{index := Index}} -> Change(Index);
-        error -> ok
-    end.
-
 load(Host, Index, Author) ->
-    case twitter_nif:begin_load(Index, Author) of
-        {error, loaded} ->
-            ok;
-        {ok, Version} ->
-            Places = twitter_store:places(Host, Author),
-            case twitter_nif:finish_load(Index, Author, Version, Places) of
-                loaded -> ok;
-                stale -> load(Host, Index, Author)
-            end
+    Version = twitter_nif:version(Index, Author),
+    case twitter_nif:load(Index, Author, Version, twitter_store:places(Host, Author)) of
+        taken -> ok;
+        stale -> load(Host, Index, Author)
     end.

@@ -8,12 +8,13 @@
 -export([parse_node/1, node_id/1, stored_node/1, author_of_stored/1]).
 -export([check_draft/5, text/1, title/1]).
 -export([friends/2, recipients/3]).
--export([index_new/0, begin_load/2, finish_load/4, put/4, remove/3, forget/2, page/3, find/3]).
--export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, request/0, page/0]).
--on_load(load/0).
+-export([index_new/0, version/2, load/4, put/5, remove/4, forget/2, page/3, find/3]).
+-export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, version/0, request/0,
+              page/0]).
+-on_load(load_library/0).
 -nifs([parse_node/1, node_id/1, stored_node/1, author_of_stored/1, check_draft/5, text/1, title/1,
-       friends/2, recipients/3, index_new/0, begin_load/2, finish_load/4, put/4, remove/3,
-       forget/2, page/3, find/3]).
+       friends/2, recipients/3, index_new/0, version/2, load/4, put/5, remove/4, forget/2,
+       page/3, find/3]).
 
 -type jid() :: binary().
 %% A bare JID.
@@ -23,14 +24,15 @@
 -type payload() :: {text, binary()} | {element, Xml :: binary()}.
 -type line() :: {jid(), Name :: binary(), none | to | from | both}.
 -opaque index() :: reference().
+-type version() :: non_neg_integer().
 -type request() :: {oldest_first | newest_first, anchor(), Limit :: non_neg_integer()}.
 -type anchor() :: first_page | last_page | {'after' | before, Cursor :: binary()}
                 | {index, non_neg_integer()}.
 -type page() :: {[{Author :: jid(), item_id()}], First :: binary(), Last :: binary(),
                  Index :: non_neg_integer(), Count :: non_neg_integer()}.
 
--spec load() -> ok | {error, term()}.
-load() ->
+-spec load_library() -> ok | {error, term()}.
+load_library() ->
     %% The .so lies beside ebin, wherever the plugin was put.
     Ebin = filename:dirname(code:which(?MODULE)),
     erlang:load_nif(filename:join([filename:dirname(Ebin), "priv", "twitter_nif"]), 0).
@@ -80,22 +82,24 @@ recipients(_Owner, _Lines, _LocalDomains) -> erlang:nif_error(nif_not_loaded).
 -spec index_new() -> index().
 index_new() -> erlang:nif_error(nif_not_loaded).
 
-%% @doc Announces that an author's posts are about to be read from storage.
--spec begin_load(index(), Author :: jid()) -> {ok, Version :: non_neg_integer()} | {error, loaded}.
-begin_load(_Index, _Author) -> erlang:nif_error(nif_not_loaded).
+%% @doc The version of an author's stream. Ask for it, read the storage, then offer what you read: an
+%% offer is `stale' if the stream changed meanwhile.
+-spec version(index(), Author :: jid()) -> version().
+version(_Index, _Author) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc Takes what storage gave: times in microseconds since 1970, and ids, in any order.
--spec finish_load(index(), Author :: jid(), Version :: non_neg_integer(),
-                  [{Micros :: non_neg_integer(), item_id()}]) -> loaded | stale.
-finish_load(_Index, _Author, _Version, _Posts) -> erlang:nif_error(nif_not_loaded).
+%% @doc Offers all posts of an author: times in microseconds since 1970, and ids, in any order.
+-spec load(index(), Author :: jid(), ReadUnder :: version(),
+           [{Micros :: non_neg_integer(), item_id()}]) -> taken | stale.
+load(_Index, _Author, _ReadUnder, _Posts) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc A post was stored.
--spec put(index(), Author :: jid(), Micros :: non_neg_integer(), item_id()) -> ok.
-put(_Index, _Author, _Micros, _Id) -> erlang:nif_error(nif_not_loaded).
+%% @doc Offers a post that is stored.
+-spec put(index(), Author :: jid(), ReadUnder :: version(), Micros :: non_neg_integer(),
+          item_id()) -> taken | stale.
+put(_Index, _Author, _ReadUnder, _Micros, _Id) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc Posts were deleted.
--spec remove(index(), Author :: jid(), [item_id()]) -> ok.
-remove(_Index, _Author, _Ids) -> erlang:nif_error(nif_not_loaded).
+%% @doc Offers that no post with this id is stored.
+-spec remove(index(), Author :: jid(), ReadUnder :: version(), item_id()) -> taken | stale.
+remove(_Index, _Author, _ReadUnder, _Id) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc An author's posts changed in a way not told: they are loaded again when next read.
 -spec forget(index(), Author :: jid()) -> ok.

@@ -83,7 +83,7 @@ impl Roster {
                 .entry(line.jid)
                 .or_insert_with(|| (String::new(), Subscription::None));
             entry.1 = entry.1.or(line.subscription);
-            if entry.0.is_empty() {
+            if entry.0.trim().is_empty() {
                 entry.0 = line.name;
             }
         }

@@ -1,8 +1,13 @@
 //! One pubsub host: the index of all streams, shared between threads.
 //!
-//! The index is a cache of what the server stores. An author's stream is loaded when it is first
-//! read; until then changes to it only count up a version, so that a load which raced with a change
-//! is found out and done again. Nothing here needs to be right for data to be safe.
+//! The index is a cache of what the server stores, and learns of a change only after it was stored,
+//! from whatever process made it. So that it ends up right however those processes overtake each
+//! other, nobody tells it what he *did*: he asks for the [`Version`] of an author's stream, reads the
+//! storage, and offers what he read under that version. If the stream changed meanwhile the offer is
+//! [`Offer::Stale`], and he does the same again. The last offer taken was read after every change that
+//! was taken before it.
+//!
+//! A stream is loaded when it is first read; until then offers only count up its version.
 
 use ahash::AHashMap;
 use parking_lot::RwLock;
@@ -14,13 +19,14 @@ use crate::timeline::{Page, PostRef, Request, Timeline};
 /// The index of one pubsub host.
 ///
 /// ```
-/// use twitter_core::{jid::BareJid, service::{Load, Loaded, Service}, stream::{Micros, Place}};
+/// use twitter_core::{jid::BareJid, service::{Offer, Service}, stream::{Micros, Place}};
 /// let service = Service::default();
 /// let alice = BareJid::parse("alice@h")?;
-/// let Load::Needed(version) = service.begin_load(&alice) else { unreachable!() };
-/// // Somebody publishes while the storage is read:
-/// service.put(&alice, Place { at: Micros(1), id: "a".into() });
-/// assert_eq!(service.finish_load(&alice, version, vec![]), Loaded::Stale);
+/// let begun = service.version(&alice);
+/// // While the storage is read, another process stores a post, and tells first:
+/// let post = Place { at: Micros(1), id: "a".into() };
+/// assert_eq!(service.put(&alice, service.version(&alice), post), Offer::Taken);
+/// assert_eq!(service.load(&alice, begun, vec![]), Offer::Stale);
 /// # Ok::<(), twitter_core::jid::InvalidJid>(())
 /// ```
 #[derive(Debug, Default)]
@@ -28,9 +34,18 @@ pub struct Service {
     slots: RwLock<AHashMap<BareJid, Slot>>,
 }
 
-/// How often an author's stream changed while it was not loaded.
+/// How often an author's stream has changed in the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Version(pub u64);
+
+/// What became of something that was read from storage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// The index has it.
+    Taken,
+    /// The stream changed after its version was asked for: ask, read and offer again.
+    Stale,
+}
 
 #[derive(Debug, Default)]
 struct Slot {
@@ -39,30 +54,9 @@ struct Slot {
 }
 
 impl Slot {
-    fn change(&mut self, apply: impl FnOnce(&mut Stream)) {
-        match &mut self.stream {
-            Some(stream) => apply(stream),
-            None => self.version.0 = self.version.0.wrapping_add(1),
-        }
+    fn next_version(&mut self) {
+        self.version.0 = self.version.0.wrapping_add(1);
     }
-}
-
-/// Whether a stream must be read from storage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Load {
-    /// It is in the index.
-    Done,
-    /// Read it now, then call [`Service::finish_load`] with this version.
-    Needed(Version),
-}
-
-/// What became of a load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Loaded {
-    /// The stream is in the index, from this load or from another one.
-    Done,
-    /// The stream changed meanwhile: begin again.
-    Stale,
 }
 
 /// Authors whose streams must be loaded before the question can be answered.
@@ -70,59 +64,63 @@ pub enum Loaded {
 pub struct NotLoaded(pub Vec<BareJid>);
 
 impl Service {
-    /// Announces that the stream of `author` is about to be read from storage.
-    pub fn begin_load(&self, author: &BareJid) -> Load {
-        match self.slots.read().get(author) {
-            Some(Slot {
-                stream: Some(_), ..
-            }) => Load::Done,
-            Some(slot) => Load::Needed(slot.version),
-            None => Load::Needed(Version::default()),
-        }
+    /// The version of an author's stream; to be asked for before the storage is read.
+    pub fn version(&self, author: &BareJid) -> Version {
+        self.slots
+            .read()
+            .get(author)
+            .map(|slot| slot.version)
+            .unwrap_or_default()
     }
 
-    /// Takes what storage gave, in any order. Cost: O(n log n).
-    pub fn finish_load(&self, author: &BareJid, begun: Version, posts: Vec<Place>) -> Loaded {
+    /// Offers all posts of an author, in any order. A stream that is there already stays.
+    /// Cost: O(n log n).
+    pub fn load(&self, author: &BareJid, read_under: Version, posts: Vec<Place>) -> Offer {
         let stream = Stream::new(posts);
-        let mut slots = self.slots.write();
-        let slot = slots.entry(author.clone()).or_default();
-        if slot.stream.is_some() {
-            return Loaded::Done;
-        }
-        if slot.version != begun {
-            return Loaded::Stale;
-        }
-        slot.stream = Some(stream);
-        Loaded::Done
+        self.offer(author, read_under, |slot| {
+            if slot.stream.is_none() {
+                slot.stream = Some(stream);
+            }
+        })
     }
 
-    /// A post was stored. Doing it twice does it once.
-    pub fn put(&self, author: &BareJid, place: Place) {
-        self.change(author, |stream| {
-            stream.put(place);
-        });
+    /// Offers a post that is stored. Cost: see [`Stream::put`].
+    pub fn put(&self, author: &BareJid, read_under: Version, place: Place) -> Offer {
+        self.offer(author, read_under, |slot| {
+            slot.next_version();
+            if let Some(stream) = &mut slot.stream {
+                stream.put(place);
+            }
+        })
     }
 
-    /// Posts were deleted from storage.
-    pub fn remove<'a>(&self, author: &BareJid, ids: impl IntoIterator<Item = &'a str>) {
-        self.change(author, |stream| {
-            for id in ids {
+    /// Offers that no post with this id is stored. Cost: see [`Stream::remove`].
+    pub fn remove(&self, author: &BareJid, read_under: Version, id: &str) -> Offer {
+        self.offer(author, read_under, |slot| {
+            slot.next_version();
+            if let Some(stream) = &mut slot.stream {
                 stream.remove(id);
             }
-        });
+        })
     }
 
-    /// Storage changed in a way not told here: drop the stream, so that it is loaded again.
+    /// Storage changed in a way that nobody can tell post by post: drop the stream, so that it is
+    /// loaded again.
     pub fn forget(&self, author: &BareJid) {
         let mut slots = self.slots.write();
         let slot = slots.entry(author.clone()).or_default();
+        slot.next_version();
         slot.stream = None;
-        slot.version.0 = slot.version.0.wrapping_add(1);
     }
 
-    fn change(&self, author: &BareJid, apply: impl FnOnce(&mut Stream)) {
+    fn offer(&self, author: &BareJid, read_under: Version, take: impl FnOnce(&mut Slot)) -> Offer {
         let mut slots = self.slots.write();
-        slots.entry(author.clone()).or_default().change(apply);
+        let slot = slots.entry(author.clone()).or_default();
+        if slot.version != read_under {
+            return Offer::Stale;
+        }
+        take(slot);
+        Offer::Taken
     }
 
     /// One page of the merged streams of `authors`.
@@ -147,9 +145,12 @@ impl Service {
         read: impl FnOnce(&Timeline<'_>) -> T,
     ) -> Result<T, NotLoaded> {
         let slots = self.slots.read();
-        let mut streams = Vec::with_capacity(authors.len());
+        let mut asked: Vec<&BareJid> = authors.iter().collect();
+        asked.sort_unstable();
+        asked.dedup();
+        let mut streams = Vec::with_capacity(asked.len());
         let mut missing = Vec::new();
-        for author in authors {
+        for author in asked {
             match slots.get(author) {
                 Some(Slot {
                     stream: Some(stream),
@@ -161,8 +162,6 @@ impl Service {
         if !missing.is_empty() {
             return Err(NotLoaded(missing));
         }
-        streams.sort_unstable_by_key(|(author, _)| *author);
-        streams.dedup_by_key(|(author, _)| *author);
         Ok(read(&Timeline::new(streams)))
     }
 }
@@ -195,48 +194,39 @@ mod tests {
     }
 
     #[test]
-    fn a_load_that_raced_is_found_out() {
+    fn an_offer_that_was_overtaken_is_stale() {
         let service = Service::default();
         let alice = jid("alice@h");
+        let only = std::slice::from_ref(&alice);
+        assert_eq!(ids(&service, only), Err(NotLoaded(vec![alice.clone()])));
+        let begun = service.version(&alice);
+        assert_eq!(service.put(&alice, begun, place(1, "a")), Offer::Taken);
+        assert_eq!(service.load(&alice, begun, vec![]), Offer::Stale);
+        assert_eq!(service.put(&alice, begun, place(1, "a")), Offer::Stale);
+        assert_eq!(service.remove(&alice, begun, "a"), Offer::Stale);
+        let begun = service.version(&alice);
+        service.forget(&alice);
+        assert_eq!(service.load(&alice, begun, vec![]), Offer::Stale);
+
+        let begun = service.version(&alice);
         assert_eq!(
-            ids(&service, std::slice::from_ref(&alice)),
-            Err(NotLoaded(vec![alice.clone()]))
+            service.load(&alice, begun, vec![place(2, "b")]),
+            Offer::Taken
         );
-        for change in 0..3 {
-            let Load::Needed(version) = service.begin_load(&alice) else {
-                unreachable!("nothing was loaded")
-            };
-            match change {
-                0 => service.put(&alice, place(1, "a")),
-                1 => service.remove(&alice, ["a"]),
-                _ => service.forget(&alice),
-            }
-            assert_eq!(service.finish_load(&alice, version, vec![]), Loaded::Stale);
-        }
-        let Load::Needed(version) = service.begin_load(&alice) else {
-            unreachable!("nothing was loaded")
-        };
+        // A second loader that read the same version, and one that was overtaken.
+        assert_eq!(service.load(&alice, begun, vec![]), Offer::Taken);
+        assert_eq!(service.put(&alice, begun, place(1, "a")), Offer::Taken);
+        assert_eq!(service.load(&alice, begun, vec![]), Offer::Stale);
+        assert_eq!(ids(&service, only), Ok(vec!["a".into(), "b".into()]));
         assert_eq!(
-            service.finish_load(&alice, version, vec![place(2, "b")]),
-            Loaded::Done
+            service.remove(&alice, service.version(&alice), "b"),
+            Offer::Taken
         );
-        assert_eq!(service.begin_load(&alice), Load::Done);
-        // A second loader that read earlier changes nothing.
-        assert_eq!(service.finish_load(&alice, version, vec![]), Loaded::Done);
-        service.put(&alice, place(1, "a"));
-        assert_eq!(
-            ids(&service, std::slice::from_ref(&alice)),
-            Ok(vec!["a".into(), "b".into()])
-        );
-        service.remove(&alice, ["b"]);
         assert_eq!(
             ids(&service, &[alice.clone(), alice.clone()]),
             Ok(vec!["a".into()])
         );
         service.forget(&alice);
-        assert_eq!(
-            ids(&service, std::slice::from_ref(&alice)),
-            Err(NotLoaded(vec![alice.clone()]))
-        );
+        assert_eq!(ids(&service, only), Err(NotLoaded(vec![alice.clone()])));
     }
 }

@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 use crate::cursor::{Cursor, Key};
-use crate::stream::{ItemId, Micros, Stream};
+use crate::stream::{ItemId, Micros, Place, Stream};
 
 /// Which end of the timeline the list begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,14 @@ pub struct PostRef {
 }
 
 impl PostRef {
+    fn new(author: &str, place: &Place) -> Self {
+        Self {
+            author: author.to_owned(),
+            id: ItemId::clone(&place.id),
+            at: place.at,
+        }
+    }
+
     /// The cursor that stands on this post.
     #[must_use]
     pub fn cursor(&self) -> Cursor {
@@ -87,7 +95,8 @@ impl<'a> Timeline<'a> {
     }
 
     /// One page. Cost: O(F log n + L log F) for F streams of n posts and a page of L; by index
-    /// O(F + (i + L) log F), with i counted from the nearer end.
+    /// the first term once for each bit of the time between the ends, and as many steps more as
+    /// posts share the moment.
     #[must_use]
     pub fn page(&self, request: &Request) -> Page {
         let Request {
@@ -118,11 +127,12 @@ impl<'a> Timeline<'a> {
             }
         };
         let rank = cut.iter().sum::<usize>();
-        let mut posts = if older {
-            self.backward(cut, *limit)
+        let direction = if older {
+            Direction::Older
         } else {
-            self.forward(cut, *limit)
+            Direction::Newer
         };
+        let mut posts = self.merge(cut, direction, *limit);
         let oldest = if older {
             rank.saturating_sub(posts.len())
         } else {
@@ -133,7 +143,7 @@ impl<'a> Timeline<'a> {
         } else {
             count.saturating_sub(oldest).saturating_sub(posts.len())
         };
-        // `forward` gives oldest first, `backward` newest first.
+        // The merge gives what is nearest to the cut first.
         if older == forward {
             posts.reverse();
         }
@@ -152,11 +162,7 @@ impl<'a> Timeline<'a> {
             .iter()
             .filter_map(|(author, stream)| {
                 let place = stream.find(id)?;
-                Some(PostRef {
-                    author: (*author).to_owned(),
-                    id: ItemId::clone(&place.id),
-                    at: place.at,
-                })
+                Some(PostRef::new(author, place))
             })
             .collect();
         found.sort_by(|a, b| (b.at, &b.author).cmp(&(a.at, &a.author)));
@@ -188,28 +194,44 @@ impl<'a> Timeline<'a> {
             .collect()
     }
 
+    /// The cut that has `rank` posts before it: found by time, then counted among the posts that
+    /// share that moment.
     fn cut_at_rank(&self, rank: usize, count: usize) -> Vec<usize> {
-        let from_end = count.saturating_sub(rank);
-        if rank <= from_end {
-            let mut merge = Merge::new(self, self.cut_at_end(false), Direction::Newer);
-            merge.by_ref().take(rank).for_each(drop);
-            merge.cut
-        } else {
-            let mut merge = Merge::new(self, self.cut_at_end(true), Direction::Older);
-            merge.by_ref().take(from_end).for_each(drop);
-            merge.cut
+        if rank >= count {
+            return self.cut_at_end(true);
         }
+        let before = |at: Micros| -> Vec<usize> {
+            self.streams
+                .iter()
+                .map(|(_, stream)| stream.places().partition_point(|place| place.at < at))
+                .collect()
+        };
+        // The latest moment with at most `rank` posts before it: the one of the post at `rank`.
+        let times = |end: fn(&[Place]) -> Option<&Place>| {
+            let ends = self.streams.iter().map(move |(_, s)| end(s.places()));
+            ends.flatten().map(|place| place.at.0)
+        };
+        let mut low = times(<[Place]>::first).min().unwrap_or_default();
+        let mut high = times(<[Place]>::last).max().unwrap_or_default();
+        while low < high {
+            let middle = low.midpoint(high).saturating_add(1).min(high);
+            if before(Micros(middle)).iter().sum::<usize>() <= rank {
+                low = middle;
+            } else {
+                high = middle.saturating_sub(1);
+            }
+        }
+        let cut = before(Micros(low));
+        let shared = rank.saturating_sub(cut.iter().sum());
+        let mut merge = Merge::new(self, cut, Direction::Newer);
+        merge.by_ref().take(shared).for_each(drop);
+        merge.cut
     }
 
-    fn forward(&self, cut: Vec<usize>, limit: usize) -> Vec<PostRef> {
-        Merge::new(self, cut, Direction::Newer)
+    fn merge(&self, cut: Vec<usize>, direction: Direction, limit: usize) -> Vec<PostRef> {
+        Merge::new(self, cut, direction)
             .take(limit)
-            .collect()
-    }
-
-    fn backward(&self, cut: Vec<usize>, limit: usize) -> Vec<PostRef> {
-        Merge::new(self, cut, Direction::Older)
-            .take(limit)
+            .map(|(author, place)| PostRef::new(author, place))
             .collect()
     }
 }
@@ -229,18 +251,28 @@ struct Merge<'t, 'a> {
 }
 
 /// The next post of one stream; the heap's greatest is the next of all.
-#[derive(PartialEq, Eq)]
 struct Head<'a> {
-    key: Key<'a>,
+    author: &'a str,
+    place: &'a Place,
     stream: usize,
     direction: Direction,
+}
+
+impl<'a> Head<'a> {
+    fn key(&self) -> Key<'a> {
+        Key {
+            at: self.place.at,
+            author: self.author,
+            id: &self.place.id,
+        }
+    }
 }
 
 impl Ord for Head<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         match self.direction {
-            Direction::Older => self.key.cmp(&other.key),
-            Direction::Newer => other.key.cmp(&self.key),
+            Direction::Older => self.key().cmp(&other.key()),
+            Direction::Newer => other.key().cmp(&self.key()),
         }
     }
 }
@@ -250,6 +282,14 @@ impl PartialOrd for Head<'_> {
         Some(self.cmp(other))
     }
 }
+
+impl PartialEq for Head<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Head<'_> {}
 
 impl<'t, 'a> Merge<'t, 'a> {
     fn new(timeline: &'t Timeline<'a>, cut: Vec<usize>, direction: Direction) -> Self {
@@ -272,36 +312,27 @@ impl<'t, 'a> Merge<'t, 'a> {
             Direction::Newer => posts.places().get(cut)?,
             Direction::Older => posts.places().get(cut.checked_sub(1)?)?,
         };
-        let key = Key {
-            at: place.at,
-            author,
-            id: &place.id,
-        };
         Some(Head {
-            key,
+            author,
+            place,
             stream,
             direction: self.direction,
         })
     }
 }
 
-impl Iterator for Merge<'_, '_> {
-    type Item = PostRef;
+impl<'a> Iterator for Merge<'_, 'a> {
+    type Item = (&'a str, &'a Place);
 
-    fn next(&mut self) -> Option<PostRef> {
-        let Head { key, stream, .. } = self.heap.pop()?;
-        let post = PostRef {
-            author: key.author.to_owned(),
-            id: key.id.into(),
-            at: key.at,
-        };
-        if let Some(cut) = self.cut.get_mut(stream) {
+    fn next(&mut self) -> Option<(&'a str, &'a Place)> {
+        let head = self.heap.pop()?;
+        if let Some(cut) = self.cut.get_mut(head.stream) {
             *cut = match self.direction {
                 Direction::Newer => cut.saturating_add(1),
                 Direction::Older => cut.saturating_sub(1),
             };
         }
-        self.heap.extend(self.head(stream));
-        Some(post)
+        self.heap.extend(self.head(head.stream));
+        Some((head.author, head.place))
     }
 }

@@ -11,7 +11,7 @@ use twitter_core::fanout::Recipients;
 use twitter_core::friends::Roster;
 use twitter_core::path;
 use twitter_core::post::Draft;
-use twitter_core::service::{Load, Loaded, NotLoaded, Service, Version};
+use twitter_core::service::{NotLoaded, Offer, Service, Version};
 use twitter_core::stream::{Micros, Place};
 
 use term::{atoms, Failure, Jid, Line, NodeTerm, PageTerm, PayloadTerm, Post, RequestTerm};
@@ -111,44 +111,38 @@ fn index_new() -> Index {
 }
 
 #[rustler::nif]
-fn begin_load(index: Index, author: Jid) -> Result<u64, Atom> {
-    match index.0.begin_load(&author.0) {
-        Load::Done => Err(atoms::loaded()),
-        Load::Needed(Version(version)) => Ok(version),
-    }
+fn version(index: Index, author: Jid) -> u64 {
+    index.0.version(&author.0).0
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn finish_load(index: Index, author: Jid, version: u64, posts: Vec<(u64, String)>) -> Atom {
-    let places = posts
-        .into_iter()
-        .map(|(at, id)| Place {
-            at: Micros(at),
-            id: id.into(),
-        })
-        .collect();
-    match index.0.finish_load(&author.0, Version(version), places) {
-        Loaded::Done => atoms::loaded(),
-        Loaded::Stale => atoms::stale(),
-    }
-}
-
-#[rustler::nif]
-fn put(index: Index, author: Jid, at: u64, id: &str) -> Atom {
-    index.0.put(
-        &author.0,
-        Place {
-            at: Micros(at),
-            id: id.into(),
-        },
-    );
-    rustler::types::atom::ok()
+fn load(index: Index, author: Jid, read_under: u64, posts: Vec<(u64, &str)>) -> Atom {
+    let places = posts.into_iter().map(|(at, id)| place(at, id)).collect();
+    taken(index.0.load(&author.0, Version(read_under), places))
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn remove(index: Index, author: Jid, ids: Vec<&str>) -> Atom {
-    index.0.remove(&author.0, ids);
-    rustler::types::atom::ok()
+fn put(index: Index, author: Jid, read_under: u64, at: u64, id: &str) -> Atom {
+    taken(index.0.put(&author.0, Version(read_under), place(at, id)))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn remove(index: Index, author: Jid, read_under: u64, id: &str) -> Atom {
+    taken(index.0.remove(&author.0, Version(read_under), id))
+}
+
+fn place(at: u64, id: &str) -> Place {
+    Place {
+        at: Micros(at),
+        id: id.into(),
+    }
+}
+
+fn taken(offer: Offer) -> Atom {
+    match offer {
+        Offer::Taken => atoms::taken(),
+        Offer::Stale => atoms::stale(),
+    }
 }
 
 #[rustler::nif]

@@ -15,7 +15,6 @@ pub mod atoms {
     rustler::atoms! {
         bad_cursor,
         checked,
-        loaded,
         long_id,
         many_items,
         many_payloads,
@@ -24,6 +23,7 @@ pub mod atoms {
         no_payload,
         not_loaded,
         stale,
+        taken,
         too_big,
         too_deep,
     }

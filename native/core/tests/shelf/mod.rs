@@ -1,0 +1,76 @@
+//! A storage of posts as the tests of the index have it: a shelf for each author.
+// A panic in a test is a failed test.
+#![allow(clippy::indexing_slicing, clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+
+use twitter_core::jid::BareJid;
+use twitter_core::service::{NotLoaded, Service};
+use twitter_core::stream::{Micros, Place};
+use twitter_core::timeline::{Anchor, Order, PostRef, Request};
+
+pub const AUTHORS: [&str; 3] = ["bob@h", "al@h", "al@h.x"];
+pub const IDS: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// What one author has stored: id and time.
+pub type Shelf = BTreeMap<&'static str, u64>;
+
+#[derive(Debug, Clone)]
+pub enum Change {
+    Put(&'static str, u64),
+    Remove(&'static str),
+    /// Something the index is told nothing about but that it happened.
+    Replace(Shelf),
+}
+
+impl Change {
+    pub fn store(&self, shelf: &mut Shelf) {
+        match self {
+            Self::Put(id, at) => drop(shelf.insert(id, *at)),
+            Self::Remove(id) => drop(shelf.remove(id)),
+            Self::Replace(new) => shelf.clone_from(new),
+        }
+    }
+}
+
+pub fn jid(author: usize) -> BareJid {
+    BareJid::parse(AUTHORS[author]).unwrap()
+}
+
+pub fn place(id: &str, at: u64) -> Place {
+    Place {
+        at: Micros(at),
+        id: id.into(),
+    }
+}
+
+pub fn places(shelf: &Shelf) -> Vec<Place> {
+    shelf.iter().map(|(id, at)| place(id, *at)).collect()
+}
+
+/// The whole list that a reader of these authors gets.
+pub fn ask(service: &Service, authors: &[usize]) -> Result<Vec<PostRef>, NotLoaded> {
+    let authors: Vec<BareJid> = authors.iter().map(|a| jid(*a)).collect();
+    let request = Request {
+        order: Order::OldestFirst,
+        anchor: Anchor::Start,
+        limit: usize::MAX,
+    };
+    let page = service.page(&authors, &request)?;
+    assert_eq!((page.index, page.count), (0, page.posts.len()));
+    Ok(page.posts)
+}
+
+/// The same list as the storage has it.
+pub fn listed<'a>(stored: impl IntoIterator<Item = (usize, &'a Shelf)>) -> Vec<PostRef> {
+    let mut all = vec![];
+    for (a, shelf) in stored {
+        all.extend(places(shelf).into_iter().map(|Place { at, id }| PostRef {
+            author: AUTHORS[a].into(),
+            id,
+            at,
+        }));
+    }
+    all.sort_by(|a, b| (a.at, &a.author, &a.id).cmp(&(b.at, &b.author, &b.id)));
+    all
+}

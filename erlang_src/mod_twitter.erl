@@ -50,16 +50,18 @@ hooks() ->
 -spec remove_user(User :: binary(), Server :: binary()) -> ok.
 remove_user(User, Server) ->
     #jid{lserver = ServerHost} = Author = jid:make(User, Server),
+    Name = jid:encode(Author),
     lists:foreach(
-      fun(Host) ->
-              case twitter_store:delete_node(Host, Author) of
+      fun(#{host := Host} = Service) ->
+              Delete = fun() -> twitter_store:delete_node(Host, Author) end,
+              case twitter_writer:run(Service, Name, Delete) of
                   ok ->
                       ok;
                   {error, Error} ->
                       ?ERROR_MSG("Failed to delete the posts of ~ts at ~ts: ~ts",
-                                 [jid:encode(Author), Host, xmpp:format_stanza_error(Error)])
+                                 [Name, Host, xmpp:format_stanza_error(Error)])
               end
-      end, twitter_service:hosts(ServerHost)).
+      end, twitter_service:all(ServerHost)).
 
 %% @doc Hook: a pubsub node was deleted.
 -spec pubsub_delete_node(binary(), mod_pubsub:host(), mod_pubsub:nodeId(), mod_pubsub:nodeIdx()) ->

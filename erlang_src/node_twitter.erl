@@ -1,6 +1,6 @@
 %%% @doc The behaviour of the nodes that store posts, one for each author. mod_pubsub finds it by the
-%%% type of the node. Persistence is that of `node_flat'; what changes an author's posts also
-%%% changes the index and goes to the fan-out, whoever asked for it.
+%%% type of the node. Persistence is that of `node_flat'; what changes an author's posts happens in his
+%%% {@link twitter_writer}, changes the index and goes to the fan-out, whoever asked for it.
 %%%
 %%% Some of these functions run in Mnesia transactions that can run twice: `create_node',
 %%% `delete_node', `purge_node'. Those leave the index alone; it is told after the commit.
@@ -94,37 +94,34 @@ unsubscribe_node(_Nidx, _Sender, _Subscriber, _SubId) ->
                    mod_pubsub:itemId(), mod_pubsub:payload(), mod_pubsub:pubOptions()) ->
           {result, {default, broadcast, [mod_pubsub:itemId()]}} | denied().
 publish_item(Nidx, Publisher, PublishModel, _MaxItems, ItemId, Payload, PubOpts) ->
-    {ok, Host, Author} = twitter_store:owner(Nidx),
-    case twitter_service:find(Host) of
-        {ok, #{server_host := ServerHost}} ->
-            MaxPosts = mod_twitter_opt:max_posts(ServerHost),
-            Args = [Nidx, Publisher, PublishModel, MaxPosts, ItemId, Payload, PubOpts],
-            published(serialized(Nidx, Publisher, publish_item, Args), Nidx, Host, Author, Publisher, ItemId, Payload);
-        error ->
-            {error, xmpp:err_service_unavailable()}
-    end.
-
-published({result, {default, broadcast, Removed}} = Result, Nidx, Host, Author, Publisher, ItemId,
-          Payload) ->
-    refresh(Nidx, Host, Author, [ItemId | Removed]),
-    twitter_fanout:published(Host, Author, Publisher, ItemId, Payload),
-    Result;
-published({error, _} = Error, _Nidx, _Host, _Author, _Publisher, _ItemId, _Payload) ->
-    Error.
+    writing(Nidx,
+            fun(#{server_host := ServerHost} = Service, Author) ->
+                    MaxPosts = mod_twitter_opt:max_posts(ServerHost),
+                    case node_flat:publish_item(Nidx, Publisher, PublishModel, MaxPosts, ItemId,
+                                                Payload, PubOpts) of
+                        {result, {default, broadcast, Removed}} = Result ->
+                            refresh(Nidx, Service, Author, [ItemId | Removed]),
+                            twitter_fanout:published(Service, Author, Publisher, ItemId, Payload),
+                            Result;
+                        Error ->
+                            Error
+                    end
+            end).
 
 -spec delete_item(mod_pubsub:nodeIdx(), jid(), mod_pubsub:publishModel(), mod_pubsub:itemId()) ->
           {result, {default, broadcast}} | denied().
 delete_item(Nidx, Publisher, PublishModel, ItemId) ->
-    Args = [Nidx, Publisher, PublishModel, ItemId],
-    case serialized(Nidx, Publisher, delete_item, Args) of
-        {result, _} = Result ->
-            {ok, Host, Author} = twitter_store:owner(Nidx),
-            refresh(Nidx, Host, Author, [ItemId]),
-            twitter_fanout:retracted(Host, Author, Publisher, [ItemId]),
-            Result;
-        Error ->
-            Error
-    end.
+    writing(Nidx,
+            fun(Service, Author) ->
+                    case node_flat:delete_item(Nidx, Publisher, PublishModel, ItemId) of
+                        {result, _} = Result ->
+                            refresh(Nidx, Service, Author, [ItemId]),
+                            twitter_fanout:retracted(Service, Author, Publisher, [ItemId]),
+                            Result;
+                        Error ->
+                            Error
+                    end
+            end).
 
 -spec remove_extra_items(mod_pubsub:nodeIdx(), unlimited | non_neg_integer()) ->
           {result, {[mod_pubsub:itemId()], [mod_pubsub:itemId()]}}.
@@ -252,24 +249,26 @@ node_to_path(Node) ->
 path_to_node(Path) ->
     {result, lists:last(Path)}.
 
-%% node_flat reads the list of an author's items, changes it and writes it back, and mod_pubsub does
-%% not run that in a transaction: of two clients that write at once one would be forgotten.
-serialized(Nidx, Author, Function, Args) ->
-    Key = {jid:remove_resource(jid:tolower(Author)), Nidx},
-    Write = fun() ->
-                    _ = mnesia:lock({record, pubsub_state, Key}, write),
-                    apply(node_flat, Function, Args)
-            end,
-    case mnesia:transaction(Write) of
-        {atomic, Result} -> Result;
-        {aborted, Reason} -> {error, Reason}
+%% Runs `Write' in the author's writer, in the dirty context that mod_pubsub gives these callbacks.
+writing(Nidx, Write) ->
+    case twitter_store:owner(Nidx) of
+        {ok, Host, Author} ->
+            case twitter_service:find(Host) of
+                {ok, Service} ->
+                    Dirty = fun() -> mnesia:sync_dirty(Write, [Service, Author]) end,
+                    twitter_writer:run(Service, Author, Dirty);
+                error ->
+                    denied(not_served)
+            end;
+        none ->
+            denied(not_found)
     end.
 
-refresh(Nidx, Host, Author, ItemIds) ->
+refresh(Nidx, Service, Author, ItemIds) ->
     lists:foreach(
       fun(ItemId) ->
               Stamp = fun() -> twitter_store:stamp(Nidx, ItemId) end,
-              twitter_index:refresh(Host, Author, ItemId, Stamp)
+              twitter_index:refresh(Service, Author, ItemId, Stamp)
       end, ItemIds).
 
 forgetting(Nidx, Result) ->

@@ -4,7 +4,8 @@
 %%% Ordinary nodes and PEP go to `nodetree_tree' untouched. Of the tree that a reader sees below
 %%% `/twitter', only the root is here, as a row of the service; what lies below differs from reader
 %%% to reader, and a nodetree is not told who asks: {@link twitter_gateway} answers that. What is
-%%% stored below `/twitter' is one private node for each author, and no other can be created.
+%%% stored below `/twitter' is one private node for each author, found only with the key of {@link
+%%% twitter_path}, which no client has.
 -module(nodetree_twitter).
 -behaviour(gen_pubsub_nodetree).
 
@@ -23,6 +24,7 @@
 init(Host, ServerHost, Opts) ->
     %% mod_pubsub asks function_exported: a module that is not loaded yet would be passed over.
     {module, node_twitter} = code:ensure_loaded(node_twitter),
+    ok = twitter_path:make_key(),
     ok = nodetree_tree:init(Host, ServerHost, Opts),
     ok = node_twitter:init(Host, ServerHost, Opts),
     case lists:keymember(mod_twitter, 1, ejabberd_option:modules(ServerHost)) of
@@ -54,13 +56,14 @@ get_node(Host, Node, _From) ->
 
 -spec get_node(mod_pubsub:host(), mod_pubsub:nodeId()) ->
           mod_pubsub:pubsubNode() | {error, stanza_error()}.
-get_node(Host, ?ROOT) when is_binary(Host) ->
-    case twitter_service:find(Host) of
-        {ok, _} -> root(Host);
-        error -> nodetree_tree:get_node(Host, ?ROOT)
+get_node(Host, Node) when is_binary(Host) ->
+    case place(Host, Node) of
+        root -> root(Host);
+        nowhere -> {error, xmpp:err_item_not_found(?T("Node not found"), ejabberd_option:language())};
+        {stored, Id} -> nodetree_tree:get_node(Host, Id)
     end;
-get_node(Host, Node) ->
-    nodetree_tree:get_node(Host, Node).
+get_node(PepHost, Node) ->
+    nodetree_tree:get_node(PepHost, Node).
 
 -spec get_node(mod_pubsub:nodeIdx()) -> mod_pubsub:pubsubNode() | {error, stanza_error()}.
 get_node(Nidx) ->
@@ -91,17 +94,21 @@ get_parentnodes_tree(Host, Node, From) ->
 -spec get_subnodes(mod_pubsub:host(), mod_pubsub:nodeId(), non_neg_integer() | infinity) ->
           [mod_pubsub:pubsubNode()].
 get_subnodes(Host, <<>>, Limit) when is_binary(Host) ->
-    Nodes = nodetree_tree:get_subnodes(Host, <<>>, Limit),
-    case twitter_service:find(Host) of
-        {ok, _} ->
-            %% A node of that name from before the plugin is hidden, not lost.
-            [root(Host) | [Node || #pubsub_node{nodeid = {_, Id}} = Node <- Nodes,
-                                   not twitter_path:is_reserved(Id)]];
-        error ->
-            Nodes
+    %% A node with a name of ours from before the plugin is hidden, not lost.
+    Nodes = [Node || #pubsub_node{nodeid = {_, Id}} = Node <-
+                         nodetree_tree:get_subnodes(Host, <<>>, Limit),
+                     not twitter_path:is_reserved(Id)],
+    case place(Host, ?ROOT) of
+        root -> [root(Host) | Nodes];
+        nowhere -> Nodes
     end;
-get_subnodes(Host, Node, Limit) ->
-    nodetree_tree:get_subnodes(Host, Node, Limit).
+get_subnodes(Host, Node, Limit) when is_binary(Host) ->
+    case place(Host, Node) of
+        {stored, Id} -> nodetree_tree:get_subnodes(Host, Id, Limit);
+        _ -> []
+    end;
+get_subnodes(PepHost, Node, Limit) ->
+    nodetree_tree:get_subnodes(PepHost, Node, Limit).
 
 -spec get_subnodes_tree(mod_pubsub:host(), mod_pubsub:nodeId(), jid:jid()) ->
           [mod_pubsub:pubsubNode()].
@@ -116,18 +123,42 @@ get_subnodes_tree(Host, Node, From) ->
         | {error, {virtual, {mod_pubsub:host(), mod_pubsub:nodeId()} | mod_pubsub:nodeId()}}.
 create_node(Host, Node, Type, Owner, Options, Parents) when is_binary(Host) ->
     Name = jid:encode(jid:remove_resource(jid:tolower(Owner))),
-    case twitter_path:is_reserved(Node) andalso twitter_path:author(Node) of
-        false -> nodetree_tree:create_node(Host, Node, Type, Owner, Options, Parents);
-        {ok, Name} -> create_stored(Host, Node, Owner);
-        _ -> {error, twitter_error:stanza_error(fixed_tree, ejabberd_option:language())}
+    case place(Host, Node) of
+        {stored, Node} ->
+            nodetree_tree:create_node(Host, Node, Type, Owner, Options, Parents);
+        {stored, Id} ->
+            case twitter_path:author(Id) of
+                {ok, Name} -> create_stored(Host, Id, Owner);
+                _ -> {error, fixed_tree()}
+            end;
+        _ ->
+            {error, fixed_tree()}
     end;
-create_node(Host, Node, Type, Owner, Options, Parents) ->
-    nodetree_tree:create_node(Host, Node, Type, Owner, Options, Parents).
+create_node(PepHost, Node, Type, Owner, Options, Parents) ->
+    nodetree_tree:create_node(PepHost, Node, Type, Owner, Options, Parents).
 
--spec delete_node(mod_pubsub:host(), mod_pubsub:nodeId()) ->
-          [mod_pubsub:pubsubNode()].
-delete_node(Host, Node) ->
-    nodetree_tree:delete_node(Host, Node).
+-spec delete_node(mod_pubsub:host(), mod_pubsub:nodeId()) -> [mod_pubsub:pubsubNode()].
+delete_node(Host, Node) when is_binary(Host) ->
+    case place(Host, Node) of
+        {stored, Id} -> nodetree_tree:delete_node(Host, Id);
+        _ -> []
+    end;
+delete_node(PepHost, Node) ->
+    nodetree_tree:delete_node(PepHost, Node).
+
+%% Where a node of a pubsub host is: an ordinary node is stored under its own id.
+-spec place(binary(), mod_pubsub:nodeId()) -> root | nowhere | {stored, mod_pubsub:nodeId()}.
+place(Host, ?ROOT) ->
+    case twitter_service:find(Host) of
+        {ok, _} -> root;
+        error -> nowhere
+    end;
+place(_Host, Node) ->
+    case twitter_path:is_reserved(Node) andalso twitter_path:without_key(Node) of
+        false -> {stored, Node};
+        {ok, Id} -> {stored, Id};
+        none -> nowhere
+    end.
 
 %% nodetree_tree asks for a stored parent, and the root is none: so the parent is set afterwards.
 %% It keeps the authors' nodes out of the list of the service.
@@ -140,6 +171,9 @@ create_stored(Host, Node, Owner) ->
         {error, _} = Error ->
             Error
     end.
+
+fixed_tree() ->
+    twitter_error:stanza_error(fixed_tree, ejabberd_option:language()).
 
 root(Host) ->
     #pubsub_node{nodeid = {Host, ?ROOT}, id = ?ROOT, type = <<"twitter">>,

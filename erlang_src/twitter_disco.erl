@@ -32,7 +32,7 @@ features(_Collection) ->
 
 pubsub(Feature) -> <<?NS_PUBSUB/binary, "#", Feature/binary>>.
 
-meta(#{reader := #{host := Host, lang := Lang}, post := {Author, Id}} = View) ->
+meta(#{reader := #{service := #{host := Host}, lang := Lang}, post := {Author, Id}} = View) ->
     case twitter_store:post(Host, Author, Id) of
         {ok, #{at := At, payload := Payload} = Post} ->
             [{title, row_name(View, Post)},
@@ -82,7 +82,7 @@ items(#{node := {stream, Stream}, reader := #{lang := Lang}} = View, Rsm) ->
 items(#{node := {post, _}}, _Rsm) ->
     #disco_items{}.
 
-row(#{reader := #{host := Host}}, Node, Name) ->
+row(#{reader := #{service := #{host := Host}}}, Node, Name) ->
     #disco_item{jid = jid:make(Host), node = twitter_path:id(Node), name = Name}.
 
 %% Where posts of several people stand, each says whose it is.

@@ -7,14 +7,14 @@
 -include_lib("xmpp/include/xmpp.hrl").
 -include_lib("ejabberd/include/translate.hrl").
 
--export([refuse/2, stanza_error/2]).
+-export([refuse/2, stanza_error/2, with_text/2]).
 -export_type([reason/0]).
 
 -type reason() ::
-        not_found | bad_cursor | both_ways
+        not_found | not_served | bad_cursor | both_ways | {many_ids, pos_integer()} | one_item
       | no_item | many_items | no_payload | many_payloads | long_id | too_deep
       | {too_big, non_neg_integer()}
-      | remote_publisher | anonymous_publisher | read_only | no_items_here | fixed_tree | no_configuration
+      | {foreign_publisher, binary()} | anonymous_publisher | read_only | no_items_here | fixed_tree | no_configuration
       | not_your_jid | no_subscriptions | no_options | always_subscribed | bad_request
       | #stanza_error{}.
 
@@ -29,6 +29,12 @@ stanza_error(#stanza_error{} = Error, _Lang) ->
     Error;
 stanza_error(not_found, Lang) ->
     xmpp:err_item_not_found(?T("Node not found"), Lang);
+stanza_error(not_served, Lang) ->
+    xmpp:err_service_unavailable(?T("The microblogs are not served at this moment"), Lang);
+stanza_error({many_ids, Max}, Lang) ->
+    xmpp:err_not_acceptable({?T("Ask for ~B items at most"), [Max]}, Lang);
+stanza_error(one_item, Lang) ->
+    extended(xmpp:err_bad_request(?T("Name one item, by its id"), Lang), 'item-required');
 stanza_error(bad_cursor, Lang) ->
     xmpp:err_item_not_found(?T("There is no such page"), Lang);
 stanza_error(both_ways, Lang) ->
@@ -50,8 +56,8 @@ stanza_error(too_deep, Lang) ->
 stanza_error({too_big, Max}, Lang) ->
     Text = {?T("The post is larger than ~B bytes"), [Max]},
     extended(xmpp:err_not_acceptable(Text, Lang), 'payload-too-big');
-stanza_error(remote_publisher, Lang) ->
-    xmpp:err_not_allowed(?T("Only users of this server can publish here"), Lang);
+stanza_error({foreign_publisher, ServerHost}, Lang) ->
+    xmpp:err_not_allowed({?T("Only users of ~ts can publish here"), [ServerHost]}, Lang);
 stanza_error(anonymous_publisher, Lang) ->
     xmpp:err_not_allowed(?T("Anonymous users cannot publish"), Lang);
 stanza_error(read_only, Lang) ->
@@ -77,6 +83,18 @@ stanza_error(always_subscribed, Lang) ->
                             "to stop them, end that subscription"), Lang);
 stanza_error(bad_request, Lang) ->
     xmpp:err_bad_request(?T("This request makes no sense here"), Lang).
+
+%% @doc The error, with a text if mod_pubsub has given it none.
+-spec with_text(#stanza_error{}, Lang :: binary()) -> #stanza_error{}.
+with_text(#stanza_error{text = [], reason = Reason} = Error, Lang) ->
+    Error#stanza_error{text = xmpp:mk_text(text(Reason), Lang)};
+with_text(Error, _Lang) ->
+    Error.
+
+text('item-not-found') -> ?T("There is no such item");
+text(conflict) -> ?T("The stream does not meet the options of the request");
+text('bad-request') -> ?T("This request makes no sense here");
+text(_) -> ?T("The request was refused").
 
 -spec extended(#stanza_error{}, atom()) -> #stanza_error{}.
 extended(Error, Condition) ->

@@ -8,35 +8,40 @@
 
 -type what() :: {item, Id :: binary(), Payload :: [xmlel()]} | {retract, Ids :: [binary()]}.
 
-%% @doc The event as the author's friends get it. With `Body', a post also comes as plain text, for
+%% The ids that one message retracts have together so many bytes: servers limit stanzas.
+-define(MAX_IDS_BYTES, 16384).
+
+%% @doc The events as the author's friends get them. With `Body', a post also comes as plain text, for
 %% clients that know no pubsub.
 -spec to_friends(Host :: binary(), Author :: twitter_nif:jid(), what(), Body :: boolean()) ->
-          message().
-to_friends(Host, Author, What, Body) ->
-    Event = message(Host, {stream, friends}, Author, What),
-    case {Body, What} of
-        {true, {item, _, Payload}} ->
-            Text = <<Author/binary, ": ", (twitter_post:text(Payload))/binary>>,
-            Event#message{body = [#text{data = Text}]};
-        _ ->
-            Event
-    end.
+          [message()].
+to_friends(Host, Author, {item, _, Payload} = What, true) ->
+    Text = <<Author/binary, ": ", (twitter_post:text(Payload))/binary>>,
+    [Message#message{body = [#text{data = Text}]}
+     || Message <- messages(Host, {stream, friends}, Author, What)];
+to_friends(Host, Author, What, _Body) ->
+    messages(Host, {stream, friends}, Author, What).
 
-%% @doc The same event as the author's own resources get it.
--spec to_author(Host :: binary(), Author :: twitter_nif:jid(), what()) -> message().
+%% @doc The same events as the author's own resources get them.
+-spec to_author(Host :: binary(), Author :: twitter_nif:jid(), what()) -> [message()].
 to_author(Host, Author, What) ->
-    message(Host, {stream, mine}, Author, What).
+    messages(Host, {stream, mine}, Author, What).
 
-message(Host, Node, Author, What) ->
+messages(Host, Node, Author, {item, Id, Payload}) ->
+    Item = #xmlel{name = <<"item">>, attrs = [{<<"id">>, Id}, {<<"publisher">>, Author}],
+                  children = twitter_post:unwrap(Payload)},
+    [message(Host, Node, [Item])];
+messages(Host, Node, Author, {retract, Ids}) ->
+    [message(Host, Node, [retract(Author, Id) || Id <- Batch])
+     || Batch <- twitter_nif:batches(Ids, ?MAX_IDS_BYTES)].
+
+%% Two friends may have used the same id, so a retraction names its publisher too.
+retract(Author, Id) ->
+    #xmlel{name = <<"retract">>, attrs = [{<<"id">>, Id}, {<<"publisher">>, Author}]}.
+
+message(Host, Node, Entries) ->
     Items = #xmlel{name = <<"items">>, attrs = [{<<"node">>, twitter_path:id(Node)}],
-                   children = entries(Author, What)},
+                   children = Entries},
     Event = #xmlel{name = <<"event">>, attrs = [{<<"xmlns">>, ?NS_PUBSUB_EVENT}],
                    children = [Items]},
     #message{type = headline, from = jid:make(Host), sub_els = [Event]}.
-
-entries(Author, {item, Id, Payload}) ->
-    [#xmlel{name = <<"item">>, attrs = [{<<"id">>, Id}, {<<"publisher">>, Author}],
-            children = twitter_post:unwrap(Payload)}];
-%% Two friends may have used the same id, so a retraction names its publisher too.
-entries(Author, {retract, Ids}) ->
-    [#xmlel{name = <<"retract">>, attrs = [{<<"id">>, Id}, {<<"publisher">>, Author}]} || Id <- Ids].

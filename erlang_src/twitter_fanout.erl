@@ -5,111 +5,94 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([published/5, retracted/4, sync/1, start_link/2, workers/0]).
+-export([published/5, retracted/4, sync/1, start_link/2]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
--record(state, {server_host :: binary()}).
-
 %% @doc A post was stored: send it to everybody entitled, and to the author's other resources.
--spec published(Host :: binary(), Author :: twitter_nif:jid(), Publisher :: jid:jid(),
+-spec published(twitter_service:served(), Author :: twitter_nif:jid(), Publisher :: jid:jid(),
                 Id :: binary(), Payload :: [xmlel()]) -> ok.
-published(Host, Author, Publisher, Id, Payload) ->
-    cast(Host, Author, Publisher, {item, Id, Payload}).
+published(Service, Author, Publisher, Id, Payload) ->
+    cast(Service, Author, Publisher, {item, Id, Payload}).
 
 %% @doc Posts were deleted: tell the same people.
--spec retracted(Host :: binary(), Author :: twitter_nif:jid(), Publisher :: jid:jid(),
+-spec retracted(twitter_service:served(), Author :: twitter_nif:jid(), Publisher :: jid:jid(),
                 Ids :: [binary()]) -> ok.
-retracted(_Host, _Author, _Publisher, []) ->
-    ok;
-retracted(Host, Author, Publisher, Ids) ->
-    cast(Host, Author, Publisher, {retract, Ids}).
+retracted(Service, Author, Publisher, Ids) ->
+    cast(Service, Author, Publisher, {retract, Ids}).
+
+cast(Service, Author, Publisher, What) ->
+    Worker = twitter_pool:worker(?MODULE, Service, Author),
+    gen_server:cast(Worker, {send, Service, Author, Publisher, What}).
 
 %% @doc Returns when everything handed over before has been sent.
 -spec sync(Host :: binary()) -> ok.
 sync(Host) ->
     {ok, #{server_host := ServerHost}} = twitter_service:find(Host),
-    lists:foreach(fun(N) -> ok = gen_server:call(name(ServerHost, N), sync, infinity) end,
-                  workers()).
+    lists:foreach(fun(Worker) -> ok = gen_server:call(Worker, sync, infinity) end,
+                  twitter_pool:workers(?MODULE, ServerHost)).
 
-%% @doc The numbers of the workers of a vhost.
--spec workers() -> [pos_integer()].
-workers() ->
-    lists:seq(1, erlang:system_info(schedulers)).
-
--spec start_link(ServerHost :: binary(), N :: pos_integer()) -> {ok, pid()} | {error, term()}.
-start_link(ServerHost, N) ->
-    gen_server:start_link({local, name(ServerHost, N)}, ?MODULE, ServerHost, []).
+-spec start_link(Name :: atom(), ServerHost :: binary()) -> {ok, pid()} | {error, term()}.
+start_link(Name, _ServerHost) ->
+    gen_server:start_link({local, Name}, ?MODULE, [], []).
 
 %% @private
--spec init(ServerHost :: binary()) -> {ok, #state{}}.
-init(ServerHost) ->
-    {ok, #state{server_host = ServerHost}}.
+-spec init([]) -> {ok, idle}.
+init([]) ->
+    {ok, idle}.
 
 %% @private
--spec handle_call(sync, gen_server:from(), #state{}) -> {reply, ok, #state{}}.
-handle_call(sync, _From, State) ->
-    {reply, ok, State}.
+-spec handle_call(sync, gen_server:from(), idle) -> {reply, ok, idle}.
+handle_call(sync, _From, idle) ->
+    {reply, ok, idle}.
 
 %% @private
--spec handle_cast({send, binary(), twitter_nif:jid(), jid:jid(), twitter_event:what()}, #state{}) ->
-          {noreply, #state{}}.
-handle_cast({send, Host, Author, Publisher, What}, #state{server_host = ServerHost} = State) ->
-    send(ServerHost, Host, Author, Publisher, What),
-    {noreply, State}.
+-spec handle_cast({send, twitter_service:served(), twitter_nif:jid(), jid:jid(),
+                   twitter_event:what()}, idle) -> {noreply, idle}.
+handle_cast({send, Service, Author, Publisher, What}, idle) ->
+    send(Service, jid:decode(Author), Publisher, What),
+    {noreply, idle}.
 
-cast(Host, Author, Publisher, What) ->
-    case twitter_service:find(Host) of
-        {ok, #{server_host := ServerHost}} ->
-            N = erlang:phash2(Author, length(workers())) + 1,
-            gen_server:cast(name(ServerHost, N), {send, Host, Author, Publisher, What});
-        error ->
-            ok
-    end.
-
-send(ServerHost, Host, Author, Publisher, What) ->
-    AuthorJid = jid:decode(Author),
-    {Local, Remote} = twitter_roster:recipients(AuthorJid),
-    Event = twitter_event:to_friends(Host, Author, What, mod_twitter_opt:body(ServerHost)),
-    lists:foreach(fun(Reader) -> send_local(Event, AuthorJid, jid:decode(Reader)) end, Local),
+send(#{host := Host, server_host := ServerHost}, Author, Publisher, What) ->
+    Name = jid:encode(Author),
+    {Local, Remote} = twitter_roster:recipients(Author),
+    Events = twitter_event:to_friends(Host, Name, What, mod_twitter_opt:body(ServerHost)),
+    lists:foreach(fun(Reader) -> send_local(Events, Author, jid:decode(Reader)) end, Local),
     lists:foreach(
       fun({_Domain, Readers}) ->
-              lists:foreach(fun(Reader) -> send_remote(Event, AuthorJid, jid:decode(Reader)) end,
+              lists:foreach(fun(Reader) -> send_remote(Events, Author, jid:decode(Reader)) end,
                             Readers)
       end, Remote),
-    Own = twitter_event:to_author(Host, Author, What),
-    send_resources(Own, AuthorJid, resources(AuthorJid) -- [Publisher#jid.lresource]).
+    Own = twitter_event:to_author(Host, Name, What),
+    lists:foreach(fun(Resource) -> send_resource(Own, Author, Resource) end,
+                  resources(Author) -- [Publisher#jid.lresource]).
 
-send_local(Event, Author, Reader) ->
-    case resources(Reader) of
-        [] ->
-            ok;
-        Resources ->
-            case twitter_roster:may_see(Reader, Author) of
-                true -> send_resources(Event, Reader, Resources);
-                false -> ok
-            end
-    end.
-
-send_remote(Event, Author, Reader) ->
-    case twitter_roster:may_see(Reader, Author) of
-        true -> ejabberd_router:route(xmpp:set_to(Event, Reader));
-        false -> ok
-    end.
-
-%% Straight to the sessions: a headline to a bare JID would pass by resources of negative priority.
-send_resources(Event, #jid{luser = LUser, lserver = LServer} = Reader, Resources) ->
-    Message = xmpp:set_to(Event, Reader),
+send_local(Events, Author, Reader) ->
     lists:foreach(
       fun(Resource) ->
-              case ejabberd_sm:get_session_pid(LUser, LServer, Resource) of
-                  none -> ok;
-                  Pid -> ejabberd_c2s:route(Pid, {route, Message})
+              case twitter_roster:may_see(jid:replace_resource(Reader, Resource), Author) of
+                  true -> send_resource(Events, Reader, Resource);
+                  false -> ok
               end
-      end, Resources).
+      end, resources(Reader)).
+
+%% Straight to the session: a headline to a bare JID would pass by resources of negative priority.
+send_resource(Events, #jid{luser = LUser, lserver = LServer} = Reader, Resource) ->
+    case ejabberd_sm:get_session_pid(LUser, LServer, Resource) of
+        none ->
+            ok;
+        Pid ->
+            lists:foreach(fun(Event) ->
+                                  ejabberd_c2s:route(Pid, {route, xmpp:set_to(Event, Reader)})
+                          end, Events)
+    end.
+
+send_remote(Events, Author, Reader) ->
+    case twitter_roster:may_see(Reader, Author) of
+        true -> lists:foreach(fun(Event) -> ejabberd_router:route(xmpp:set_to(Event, Reader)) end,
+                              Events);
+        false -> ok
+    end.
 
 %% Those that have sent presence.
 resources(#jid{luser = LUser, lserver = LServer}) ->
     [Resource || {_Priority, Resource} <- ejabberd_sm:get_user_present_resources(LUser, LServer)].
-
-name(ServerHost, N) ->
-    gen_mod:get_module_proc(ServerHost, list_to_atom("twitter_fanout_" ++ integer_to_list(N))).

@@ -19,28 +19,28 @@ decode_iq_subel(El) ->
 
 -spec process_disco_info(iq()) -> iq().
 process_disco_info(#iq{type = get, sub_els = [#disco_info{node = Id}]} = IQ) ->
-    answer(IQ, Id, fun mod_pubsub:process_disco_info/1,
+    answer(IQ, twitter_path:parse_disco(Id), fun mod_pubsub:process_disco_info/1,
            fun(View) -> (twitter_disco:info(View))#disco_info{node = Id} end);
 process_disco_info(IQ) ->
     mod_pubsub:process_disco_info(IQ).
 
 -spec process_disco_items(iq()) -> iq().
 process_disco_items(#iq{type = get, sub_els = [#disco_items{node = Id, rsm = Rsm}]} = IQ) ->
-    answer(IQ, Id, fun mod_pubsub:process_disco_items/1,
+    answer(IQ, twitter_path:parse_disco(Id), fun mod_pubsub:process_disco_items/1,
            fun(View) -> (twitter_disco:items(View, Rsm))#disco_items{node = Id} end);
 process_disco_items(IQ) ->
     mod_pubsub:process_disco_items(IQ).
 
 -spec process_pubsub(iq()) -> iq().
 process_pubsub(#iq{sub_els = [#pubsub{} = Request]} = IQ) ->
-    answer(IQ, twitter_request:node(Request), fun own_names/1,
+    answer(IQ, twitter_path:parse(twitter_request:node(Request)), fun own_names/1,
            fun(View) -> twitter_request:pubsub(View, IQ) end);
 process_pubsub(IQ) ->
     mod_pubsub:process_pubsub(IQ).
 
 -spec process_pubsub_owner(iq()) -> iq().
 process_pubsub_owner(#iq{sub_els = [#pubsub_owner{} = Request]} = IQ) ->
-    answer(IQ, twitter_request:node(Request), fun mod_pubsub:process_pubsub_owner/1,
+    answer(IQ, twitter_path:parse(twitter_request:node(Request)), fun mod_pubsub:process_pubsub_owner/1,
            fun(View) -> twitter_request:owner(View, IQ) end);
 process_pubsub_owner(IQ) ->
     mod_pubsub:process_pubsub_owner(IQ).
@@ -56,22 +56,23 @@ process_commands(#iq{sub_els = [#adhoc_command{xdata = #xdata{fields = Fields}}]
 process_commands(IQ) ->
     mod_pubsub:process_commands(IQ).
 
-answer(IQ, Id, Foreign, Ours) ->
-    case twitter_path:parse(Id) of
-        foreign ->
-            Foreign(IQ);
-        Named ->
-            try Ours(twitter_view:open(twitter_reader:new(IQ), Named)) of
-                #iq{} = Answer -> Answer;
-                Result -> xmpp:make_iq_result(IQ, Result)
-            catch
-                throw:{refused, Error} -> refuse(IQ, Error)
-            end
+answer(IQ, foreign, Foreign, _Ours) ->
+    Foreign(IQ);
+answer(IQ, Named, _Foreign, Ours) ->
+    try Ours(twitter_view:open(twitter_reader:new(IQ), Named)) of
+        #iq{} = Answer -> Answer;
+        Result -> xmpp:make_iq_result(IQ, Result)
+    catch
+        throw:{refused, Error} ->
+            refuse(IQ, Error);
+        %% mod_pubsub is being restarted.
+        error:{unregistered_route, _} ->
+            refuse(IQ, twitter_error:stanza_error(not_served, IQ#iq.lang))
     end.
 
 %% The request is not sent back with the error: it is not what the client sent any more.
-refuse(IQ, Error) ->
-    xmpp:make_error(IQ#iq{sub_els = []}, Error).
+refuse(#iq{lang = Lang} = IQ, Error) ->
+    xmpp:make_error(IQ#iq{sub_els = []}, twitter_error:with_text(Error, Lang)).
 
 %% A list of all that a user has to do with names his stored node, which he knows as MyStream.
 own_names(IQ) ->

@@ -5,36 +5,29 @@
 -export([page/3, find/3, ids/2, refresh/4, forget/2]).
 
 %% @doc One page of the merged streams of `Authors'.
--spec page(Host :: binary(), Authors :: [twitter_nif:jid()], twitter_nif:request()) ->
+-spec page(twitter_service:served(), Authors :: [twitter_nif:jid()], twitter_nif:request()) ->
           {ok, twitter_nif:page()} | {error, bad_cursor}.
-page(Host, Authors, Request) ->
-    ask(Host, fun(Index) -> twitter_nif:page(Index, Authors, Request) end).
+page(#{index := Index} = Service, Authors, Request) ->
+    loaded(Service, fun() -> twitter_nif:page(Index, Authors, Request) end).
 
-%% @doc The posts of `Authors' that have this id, newest first.
--spec find(Host :: binary(), Authors :: [twitter_nif:jid()], Id :: binary()) ->
+%% @doc The posts of `Authors' that have one of these ids: in the order of the ids, and of posts that
+%% share one the newest first.
+-spec find(twitter_service:served(), Authors :: [twitter_nif:jid()], Ids :: [binary()]) ->
           [{Author :: twitter_nif:jid(), Id :: binary()}].
-find(Host, Authors, Id) ->
-    {ok, Found} = ask(Host, fun(Index) -> twitter_nif:find(Index, Authors, Id) end),
+find(#{index := Index} = Service, Authors, Ids) ->
+    {ok, Found} = loaded(Service, fun() -> twitter_nif:find(Index, Authors, Ids) end),
     Found.
 
 %% @doc The ids of all posts of an author, oldest first.
--spec ids(Host :: binary(), Author :: twitter_nif:jid()) -> [binary()].
-ids(Host, Author) ->
-    {ok, {Posts, _, _, _, _}} = page(Host, [Author], {oldest_first, first_page, 16#ffffffff}),
+-spec ids(twitter_service:served(), Author :: twitter_nif:jid()) -> [binary()].
+ids(Service, Author) ->
+    {ok, {Posts, _, _, _, _}} = page(Service, [Author], {oldest_first, first_page, 16#ffffffff}),
     [Id || {_, Id} <- Posts].
 
-%% @doc A post was stored or deleted: the index takes what `Stamp' reads of it in storage. Several
-%% processes may do so at once and overtake each other.
--spec refresh(Host :: binary(), Author :: twitter_nif:jid(), Id :: binary(),
+%% @doc A post was stored or deleted: the index takes what `Stamp' reads of it in storage.
+-spec refresh(twitter_service:served(), Author :: twitter_nif:jid(), Id :: binary(),
               Stamp :: fun(() -> {ok, Micros :: non_neg_integer()} | none)) -> ok.
-refresh(Host, Author, Id, Stamp) ->
-    case twitter_service:find(Host) of
-        {ok, #{index := Index}} -> offer(Index, Author, Id, Stamp);
-        %% The plugin is being stopped; the next index starts empty.
-        error -> ok
-    end.
-
-offer(Index, Author, Id, Stamp) ->
+refresh(#{index := Index} = Service, Author, Id, Stamp) ->
     Version = twitter_nif:version(Index, Author),
     Answer = case Stamp() of
                  {ok, Micros} -> twitter_nif:put(Index, Author, Version, Micros, Id);
@@ -42,7 +35,7 @@ offer(Index, Author, Id, Stamp) ->
              end,
     case Answer of
         taken -> ok;
-        stale -> offer(Index, Author, Id, Stamp)
+        stale -> refresh(Service, Author, Id, Stamp)
     end.
 
 %% @doc An author's posts changed in some other way.
@@ -50,22 +43,33 @@ offer(Index, Author, Id, Stamp) ->
 forget(Host, Author) ->
     case twitter_service:find(Host) of
         {ok, #{index := Index}} -> twitter_nif:forget(Index, Author);
+        %% The next index starts empty.
         error -> ok
     end.
 
-ask(Host, Ask) ->
-    {ok, #{index := Index}} = twitter_service:find(Host),
-    case Ask(Index) of
+loaded(Service, Ask) ->
+    case Ask() of
         {error, {not_loaded, Authors}} ->
-            lists:foreach(fun(Author) -> load(Host, Index, Author) end, Authors),
-            ask(Host, Ask);
+            lists:foreach(fun(Author) -> load(Service, Author) end, Authors),
+            loaded(Service, Ask);
         Answer ->
             Answer
     end.
 
-load(Host, Index, Author) ->
+%% One reader loads for all, while the author does not write.
+load(#{index := Index} = Service, Author) ->
+    twitter_writer:run(
+      Service, Author,
+      fun() ->
+              case twitter_nif:page(Index, [Author], {oldest_first, first_page, 0}) of
+                  {ok, _} -> ok;
+                  {error, {not_loaded, _}} -> offer(Service, Author)
+              end
+      end).
+
+offer(#{host := Host, index := Index} = Service, Author) ->
     Version = twitter_nif:version(Index, Author),
     case twitter_nif:load(Index, Author, Version, twitter_store:places(Host, Author)) of
         taken -> ok;
-        stale -> load(Host, Index, Author)
+        stale -> offer(Service, Author)
     end.

@@ -5,15 +5,15 @@
 %%% Arguments of a wrong type raise `badarg'.
 -module(twitter_nif).
 
--export([parse_node/1, node_id/1, stored_node/1, author_of_stored/1]).
+-export([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
 -export([check_draft/5, text/1, title/1]).
--export([friends/2, recipients/3]).
+-export([friends/2, recipients/3, batches/2]).
 -export([index_new/0, version/2, load/4, put/5, remove/4, forget/2, page/3, find/3]).
 -export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, version/0, request/0,
               page/0]).
 -on_load(load_library/0).
--nifs([parse_node/1, node_id/1, stored_node/1, author_of_stored/1, check_draft/5, text/1, title/1,
-       friends/2, recipients/3, index_new/0, version/2, load/4, put/5, remove/4, forget/2,
+-nifs([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1, check_draft/5, text/1, title/1,
+       friends/2, recipients/3, batches/2, index_new/0, version/2, load/4, put/5, remove/4, forget/2,
        page/3, find/3]).
 
 -type jid() :: binary().
@@ -41,6 +41,10 @@ load_library() ->
 -spec parse_node(Id :: binary()) -> foreign | unknown | node_term().
 parse_node(_Id) -> erlang:nif_error(nif_not_loaded).
 
+%% @doc Reads a node id from a service discovery request, where `!' has a meaning.
+-spec parse_disco_node(Id :: binary()) -> foreign | unknown | node_term().
+parse_disco_node(_Id) -> erlang:nif_error(nif_not_loaded).
+
 %% @doc The wire id of a node of the tree.
 -spec node_id(node_term()) -> binary().
 node_id(_Node) -> erlang:nif_error(nif_not_loaded).
@@ -53,9 +57,9 @@ stored_node(_Author) -> erlang:nif_error(nif_not_loaded).
 -spec author_of_stored(Id :: binary()) -> {ok, jid()} | {error, no_author}.
 author_of_stored(_Id) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc Checks what a publish request holds. `Payload' is the first payload as XML.
+%% @doc Checks what a publish request holds. `Payload' is the first one.
 -spec check_draft(Items :: non_neg_integer(), Id :: binary(), Payloads :: non_neg_integer(),
-                  Payload :: binary(), MaxBytes :: non_neg_integer()) ->
+                  payload(), MaxBytes :: non_neg_integer()) ->
           {ok, checked}
         | {error, no_item | many_items | no_payload | many_payloads | too_deep | long_id
                 | {too_big, non_neg_integer()}}.
@@ -77,6 +81,10 @@ friends(_Owner, _Lines) -> erlang:nif_error(nif_not_loaded).
 -spec recipients(Owner :: jid(), [line()], LocalDomains :: [binary()]) ->
           {[jid()], [{Domain :: binary(), [jid()]}]}.
 recipients(_Owner, _Lines, _LocalDomains) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Cuts a list of ids into lists of at most so many bytes.
+-spec batches([item_id()], MaxBytes :: pos_integer()) -> [[item_id()]].
+batches(_Ids, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc An empty index. It lives as long as somebody holds the reference.
 -spec index_new() -> index().
@@ -110,7 +118,7 @@ forget(_Index, _Author) -> erlang:nif_error(nif_not_loaded).
           {ok, page()} | {error, bad_cursor | {not_loaded, [jid()]}}.
 page(_Index, _Authors, _Request) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc All posts of `Authors' with this id, newest first.
--spec find(index(), Authors :: [jid()], item_id()) ->
+%% @doc All posts of `Authors' with one of these ids, in the order of the ids, then newest first.
+-spec find(index(), Authors :: [jid()], [item_id()]) ->
           {ok, [{Author :: jid(), item_id()}]} | {error, {not_loaded, [jid()]}}.
-find(_Index, _Authors, _Id) -> erlang:nif_error(nif_not_loaded).
+find(_Index, _Authors, _Ids) -> erlang:nif_error(nif_not_loaded).

@@ -69,17 +69,14 @@ check(Items, MaxBytes) ->
                         [#ps_item{id = ItemId, sub_els = Els} | _] -> {ItemId, Els};
                         [] -> {<<>>, []}
                     end,
-    Xml = case Payload of
-              [First | _] -> iolist_to_binary([xml(El) || El <- unwrap([First])]);
-              [] -> <<>>
-          end,
-    case twitter_nif:check_draft(length(Items), Id, length(Payload), Xml, MaxBytes) of
+    First = case Payload of
+                [El | _] -> readable([El]);
+                [] -> {text, <<>>}
+            end,
+    case twitter_nif:check_draft(length(Items), Id, length(Payload), First, MaxBytes) of
         {ok, checked} -> ok;
         {error, Reason} -> {error, Reason}
     end.
-
-xml({xmlcdata, Text}) -> fxml:crypt(Text);
-xml(#xmlel{} = El) -> fxml:element_to_binary(El).
 
 %% @doc What a person reads in a stored payload.
 -spec text([xmlel()]) -> binary().

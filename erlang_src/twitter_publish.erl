@@ -8,41 +8,57 @@
 
 %% @doc Publishes a post: XEP-0060, section 7.1.
 -spec publish(twitter_view:view(), iq()) -> iq().
-publish(#{node := Node, reader := Reader} = View,
-        #iq{sub_els = [#pubsub{publish = Publish} = Request]} = IQ) ->
-    #{host := Host, server_host := ServerHost, lang := Lang} = Reader,
-    #ps_publish{items = Items} = Publish,
-    Author = author(View),
-    case twitter_post:check(Items, mod_twitter_opt:max_post_size(ServerHost)) of
-        ok -> twitter_store:ensure_node(Host, Author);
-        {error, Reason} -> twitter_error:refuse(Reason, Lang)
-    end,
-    Stored = Request#pubsub{publish = #ps_publish{node = stored(Reader),
-                                                  items = [with_id(Item) || Item <- Items]}},
-    #iq{sub_els = [#pubsub{publish = Published} = Result]} = Answer =
-        write(fun mod_pubsub:process_pubsub/1, IQ#iq{sub_els = [Stored]}),
+publish(#{node := Node, reader := #{service := Service, lang := Lang} = Reader} = View,
+        #iq{sub_els = [#pubsub{publish = #ps_publish{items = Items}} = Request]} = IQ) ->
+    #{host := Host, server_host := ServerHost} = Service,
+    %% Nothing but the options may stand beside it.
+    Rest = Request#pubsub{publish = undefined, publish_options = undefined, configure = undefined},
+    Rest =:= #pubsub{} orelse twitter_error:refuse(bad_request, Lang),
+    Check = twitter_post:check(Items, mod_twitter_opt:max_post_size(ServerHost)),
+    Publish = #ps_publish{node = stored(Reader), items = [with_id(Item) || Item <- Items]},
+    Answer = writing(View,
+                     fun(Author) ->
+                             Check =:= ok orelse twitter_error:refuse(element(2, Check), Lang),
+                             ok = twitter_store:ensure_node(Host, Author),
+                             Stored = Request#pubsub{publish = Publish},
+                             mod_pubsub:process_pubsub(IQ#iq{sub_els = [Stored]})
+                     end),
+    #iq{sub_els = [#pubsub{publish = Published} = Result]} = Answer,
     Named = Published#ps_publish{node = twitter_path:id(Node)},
     Answer#iq{sub_els = [Result#pubsub{publish = Named}]}.
 
 %% @doc Deletes a post: XEP-0060, section 7.2.
 -spec retract(twitter_view:view(), iq()) -> iq().
-retract(#{reader := Reader} = View, #iq{sub_els = [#pubsub{retract = Retract} = Request]} = IQ) ->
-    _ = author(View),
-    Stored = Request#pubsub{retract = Retract#ps_retract{node = stored(Reader)}},
-    write(fun mod_pubsub:process_pubsub/1, IQ#iq{sub_els = [Stored]}).
+retract(#{reader := #{lang := Lang} = Reader} = View,
+        #iq{sub_els = [#pubsub{retract = #ps_retract{items = Items} = Retract} = Request]} = IQ) ->
+    Request#pubsub{retract = undefined} =:= #pubsub{} orelse twitter_error:refuse(bad_request, Lang),
+    Stored = #pubsub{retract = Retract#ps_retract{node = stored(Reader)}},
+    writing(View,
+            fun(_Author) ->
+                    case Items of
+                        [#ps_item{id = Id}] when Id =/= <<>> -> ok;
+                        _ -> twitter_error:refuse(one_item, Lang)
+                    end,
+                    mod_pubsub:process_pubsub(IQ#iq{sub_els = [Stored]})
+            end).
 
 %% @doc Deletes all posts: XEP-0060, section 8.5. To the friends' clients it is a retraction of each:
 %% a purge of FriendsStream would take everybody's posts away.
 -spec purge(twitter_view:view(), iq()) -> iq().
-purge(#{reader := #{host := Host, name := Name, from := From} = Reader} = View,
+purge(#{reader := #{service := Service, name := Name, from := From} = Reader} = View,
       #iq{sub_els = [#pubsub_owner{} = Request]} = IQ) ->
-    twitter_store:ensure_node(Host, author(View)),
-    Ids = twitter_index:ids(Host, Name),
+    #{host := Host} = Service,
     Stored = Request#pubsub_owner{purge = stored(Reader)},
-    Answer = write(fun mod_pubsub:process_pubsub_owner/1, IQ#iq{sub_els = [Stored]}),
-    twitter_index:forget(Host, Name),
-    twitter_fanout:retracted(Host, Name, From, Ids),
-    Answer.
+    writing(View,
+            fun(Author) ->
+                    ok = twitter_store:ensure_node(Host, Author),
+                    Ids = twitter_index:ids(Service, Name),
+                    Answer = mod_pubsub:process_pubsub_owner(IQ#iq{sub_els = [Stored]}),
+                    ok = twitter_index:forget(Host, Name),
+                    Left = twitter_index:ids(Service, Name),
+                    twitter_fanout:retracted(Service, Name, From, Ids -- Left),
+                    Answer
+            end).
 
 %% An id of mod_pubsub's is the time in hexadecimal digits without padding, so that two moments may
 %% have the same: then a post would overwrite another one.
@@ -51,17 +67,19 @@ with_id(#ps_item{id = <<>>} = Item) ->
 with_id(Item) ->
     Item.
 
-%% Only MyStream is written to, and only by users of the vhost.
-author(#{node := {stream, mine}, reader := Reader}) -> twitter_reader:publisher(Reader);
-author(#{reader := #{lang := Lang}}) -> twitter_error:refuse(read_only, Lang).
-
-write(Process, IQ) ->
-    case Process(IQ) of
-        #iq{type = result} = Answer ->
-            ok = twitter_store:sync(),
+%% Only MyStream is written to, and only by users of the vhost. `Write' runs when no other write of
+%% this author does; the answer is given when what was written is safe.
+writing(#{node := {stream, mine}, reader := Reader}, Write) ->
+    #{service := Service, name := Name, lang := Lang} = Reader,
+    Answer = twitter_writer:run(Service, Name, fun() -> Write(twitter_reader:publisher(Reader)) end),
+    case Answer of
+        #iq{type = result} ->
+            ok = twitter_store:sync(Lang),
             Answer;
-        #iq{type = error} = Answer ->
-            throw({refused, xmpp:get_error(Answer)})
-    end.
+        #iq{type = error} ->
+            twitter_error:refuse(xmpp:get_error(Answer), Lang)
+    end;
+writing(#{reader := #{lang := Lang}}, _Write) ->
+    twitter_error:refuse(read_only, Lang).
 
-stored(#{name := Name}) -> twitter_path:stored(Name).
+stored(#{name := Name}) -> twitter_path:with_key(twitter_path:stored(Name)).

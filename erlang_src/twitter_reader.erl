@@ -7,30 +7,38 @@
 -export_type([reader/0]).
 
 -type reader() :: #{jid := jid:jid(), name := twitter_nif:jid(), from := jid:jid(),
-                    host := binary(), server_host := binary(), lang := binary()}.
+                    service := twitter_service:served(), lang := binary()}.
+%% `jid' is bare, `name' the same as text, `from' as it came.
 
-%% @doc The sender of a request to a pubsub host: `jid' is bare, `name' the same as text, `from' as
-%% it came.
+%% @doc The sender of a request to a pubsub host; refused while the host is not served.
 -spec new(iq()) -> reader().
 new(#iq{from = From, to = #jid{lserver = Host}, lang = Lang}) ->
     Bare = jid:remove_resource(jid:make(jid:tolower(From))),
-    #{jid => Bare, name => jid:encode(Bare), from => From, host => Host,
-      server_host => ejabberd_router:host_of_route(Host), lang => Lang}.
+    case twitter_service:find(Host) of
+        {ok, Service} ->
+            #{jid => Bare, name => jid:encode(Bare), from => From, service => Service, lang => Lang};
+        error ->
+            twitter_error:refuse(not_served, Lang)
+    end.
 
 %% @doc The same one as a publisher; refused unless he is a registered user of the vhost.
 -spec publisher(reader()) -> jid:jid().
-publisher(#{jid := #jid{luser = LUser, lserver = Server} = Jid, server_host := Server, lang := Lang})
-  when LUser =/= <<>> ->
-    case is_anonymous(LUser, Server) of
-        true -> twitter_error:refuse(anonymous_publisher, Lang);
-        false -> Jid
-    end;
-publisher(#{lang := Lang}) ->
-    twitter_error:refuse(remote_publisher, Lang).
+publisher(#{jid := Jid, service := #{server_host := ServerHost}, lang := Lang}) ->
+    #jid{luser = LUser, lserver = LServer} = Jid,
+    IsAtHome = LServer =:= ServerHost andalso LUser =/= <<>>,
+    case IsAtHome andalso is_anonymous(LUser, LServer) of
+        true ->
+            twitter_error:refuse(anonymous_publisher, Lang);
+        false ->
+            %% An account that is being deleted does not exist any more.
+            IsAtHome andalso ejabberd_auth:user_exists(LUser, LServer)
+                orelse twitter_error:refuse({foreign_publisher, ServerHost}, Lang),
+            Jid
+    end.
 
 %% Both names occur: one for SASL ANONYMOUS, one for a login under any name.
-is_anonymous(LUser, Server) ->
+is_anonymous(LUser, LServer) ->
     lists:any(fun({_Resource, Info}) ->
                       lists:member(proplists:get_value(auth_module, Info),
                                    [anonymous, ejabberd_auth_anonymous])
-              end, ejabberd_sm:get_user_info(LUser, Server)).
+              end, ejabberd_sm:get_user_info(LUser, LServer)).

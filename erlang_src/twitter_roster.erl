@@ -4,20 +4,18 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([friends/1, friend/2, recipients/1, may_see/2, is_local/1, is_local_author/1]).
+-export([friends/1, friend/2, recipients/1, may_see/2, users/1, is_local/1, is_local_author/1]).
 
 %% @doc The contacts whose presence this local user may see now, with the names he gave them,
 %% sorted by name.
 -spec friends(Reader :: jid:jid()) -> [{twitter_nif:jid(), Name :: binary()}].
 friends(Reader) ->
-    Friends = twitter_nif:friends(jid:encode(Reader), lines(Reader)),
-    [Friend || {Contact, _} = Friend <- Friends, may_see(Reader, jid:decode(Contact))].
+    [Friend || {Contact, _} = Friend <- contacts(Reader), may_see(Reader, jid:decode(Contact))].
 
 %% @doc The name of that contact, if he is one of them.
 -spec friend(Reader :: jid:jid(), Contact :: twitter_nif:jid()) -> {ok, Name :: binary()} | none.
 friend(Reader, Contact) ->
-    Friends = twitter_nif:friends(jid:encode(Reader), lines(Reader)),
-    case lists:keyfind(Contact, 1, Friends) of
+    case lists:keyfind(Contact, 1, contacts(Reader)) of
         {Contact, Name} ->
             case may_see(Reader, jid:decode(Contact)) of
                 true -> {ok, Name};
@@ -27,6 +25,9 @@ friend(Reader, Contact) ->
             none
     end.
 
+contacts(Reader) ->
+    twitter_nif:friends(jid:encode(jid:remove_resource(jid:make(jid:tolower(Reader)))), lines(Reader)).
+
 %% @doc Whom the roster of a local author lets see his presence: local users, and others by domain.
 -spec recipients(Author :: jid:jid()) ->
           {[twitter_nif:jid()], [{Domain :: binary(), [twitter_nif:jid()]}]}.
@@ -34,12 +35,18 @@ recipients(Author) ->
     twitter_nif:recipients(jid:encode(Author), lines(Author), ejabberd_option:hosts()).
 
 %% @doc Whether, as far as this server knows, the reader may see the author's presence: a local
-%% author's roster says so, and neither blocks the other.
+%% author's roster says so, and neither blocks the other. A reader with a resource is asked about as
+%% that resource: it may be blocked alone.
 -spec may_see(Reader :: jid:jid(), Author :: jid:jid()) -> boolean().
 may_see(Reader, Author) ->
-    lets_see(Author, Reader)
+    lets_see(Author, jid:remove_resource(Reader))
         andalso not blocks(Author, #presence{from = Author, to = Reader}, out)
         andalso not blocks(Reader, #message{from = Author, to = Reader, type = headline}, in).
+
+%% @doc All users of a vhost.
+-spec users(ServerHost :: binary()) -> [twitter_nif:jid()].
+users(ServerHost) ->
+    [jid:encode(jid:make(User, Server)) || {User, Server} <- ejabberd_auth:get_users(ServerHost)].
 
 %% @doc Whether the JID belongs to a user of this server.
 -spec is_local(jid:jid()) -> boolean().

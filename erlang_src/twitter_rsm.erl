@@ -23,7 +23,6 @@ anchor(#rsm_set{'after' = After, before = Before}, Lang)
     twitter_error:refuse(both_ways, Lang);
 anchor(#rsm_set{before = <<>>}, _Lang) -> last_page;
 anchor(#rsm_set{before = Before}, _Lang) when is_binary(Before) -> {before, Before};
-anchor(#rsm_set{'after' = <<>>}, _Lang) -> first_page;
 anchor(#rsm_set{'after' = After}, _Lang) when is_binary(After) -> {'after', After};
 anchor(#rsm_set{index = Index}, _Lang) when is_integer(Index) -> {index, min(Index, 16#ffffffff)};
 anchor(#rsm_set{}, _Lang) -> first_page.

@@ -10,11 +10,12 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([start_link/1, find/1, hosts/1, pubsub_starts/1, pubsub_stops/1]).
--export([init/1, handle_call/3, handle_cast/2, terminate/2]).
+-export([start_link/1, find/1, all/1, pubsub_starts/1, pubsub_stops/1]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 -export_type([served/0]).
 
--type served() :: #{server_host := binary(), index := twitter_nif:index()}.
+-type served() :: #{host := binary(), server_host := binary(), index := twitter_nif:index()}.
+%% A pubsub host, its vhost, and its index.
 -record(state, {server_host :: binary(), hosts = [] :: [binary()]}).
 
 -define(HANDLERS, [{?NS_DISCO_INFO, process_disco_info},
@@ -35,24 +36,33 @@ find(Host) ->
         Service -> {ok, Service}
     end.
 
-%% @doc The pubsub hosts of a vhost that the plugin serves.
--spec hosts(ServerHost :: binary()) -> [binary()].
-hosts(ServerHost) ->
+%% @doc All that the plugin serves for a vhost.
+-spec all(ServerHost :: binary()) -> [served()].
+all(ServerHost) ->
     Hosts = case gen_mod:is_loaded(ServerHost, mod_pubsub) of
                 true -> gen_mod:get_module_opt_hosts(ServerHost, mod_pubsub);
                 false -> []
             end,
-    [Host || Host <- Hosts, find(Host) =/= error].
+    [Service || Host <- Hosts, {ok, Service} <- [find(Host)]].
 
-%% @doc mod_pubsub of the vhost begins to start, with our nodetree.
+%% @doc mod_pubsub of the vhost begins to start one of its hosts, with our nodetree.
 -spec pubsub_starts(ServerHost :: binary()) -> ok.
 pubsub_starts(ServerHost) ->
-    gen_server:cast(name(ServerHost), pubsub_starts).
+    tell(ServerHost, pubsub_starts).
 
-%% @doc mod_pubsub of the vhost stops.
+%% @doc mod_pubsub of the vhost stops one of its hosts.
 -spec pubsub_stops(ServerHost :: binary()) -> ok.
 pubsub_stops(ServerHost) ->
-    gen_server:cast(name(ServerHost), pubsub_stops).
+    tell(ServerHost, pubsub_stops).
+
+tell(ServerHost, Message) ->
+    case whereis(name(ServerHost)) of
+        undefined ->
+            ok;
+        Pid ->
+            Pid ! Message,
+            ok
+    end.
 
 %% @private
 -spec init(ServerHost :: binary()) -> {ok, #state{}}.
@@ -66,11 +76,28 @@ handle_call(_Request, _From, State) ->
     {reply, {error, unknown_request}, State}.
 
 %% @private
--spec handle_cast(pubsub_starts | pubsub_stops, #state{}) -> {noreply, #state{}}.
-handle_cast(pubsub_starts, State) ->
-    {noreply, activate(withdraw(State))};
-handle_cast(pubsub_stops, State) ->
-    {noreply, withdraw(State)}.
+-spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
+handle_cast(_Message, State) ->
+    {noreply, State}.
+
+%% @private
+-spec handle_info(pubsub_starts | pubsub_stops | term(), #state{}) -> {noreply, #state{}}.
+handle_info(pubsub_starts, State) ->
+    Active = activate(State),
+    %% By now mod_pubsub has started all its hosts, and told of each.
+    flush(pubsub_starts),
+    {noreply, Active};
+handle_info(pubsub_stops, State) ->
+    {noreply, serve([], State)};
+handle_info(_Message, State) ->
+    {noreply, State}.
+
+flush(Message) ->
+    receive
+        Message -> flush(Message)
+    after 0 ->
+        ok
+    end.
 
 %% @private
 -spec terminate(term(), #state{}) -> term().
@@ -79,30 +106,33 @@ terminate(_Reason, #state{server_host = ServerHost, hosts = Hosts} = State) ->
         true -> lists:foreach(fun(Host) -> route(Host, mod_pubsub) end, Hosts);
         false -> ok
     end,
-    withdraw(State).
+    serve([], State).
 
 %% Serves the pubsub hosts, or says in the log what is missing and leaves pubsub as it is.
 activate(#state{server_host = ServerHost} = State) ->
     case obstacle(ServerHost) of
         none ->
             Hosts = gen_mod:get_module_opt_hosts(ServerHost, mod_pubsub),
-            lists:foreach(
-              fun(Host) ->
-                      Service = #{server_host => ServerHost, index => twitter_nif:index_new()},
-                      persistent_term:put({?MODULE, Host}, Service),
-                      route(Host, twitter_gateway)
-              end, Hosts),
+            Serving = serve(Hosts, State),
+            lists:foreach(fun(Host) -> route(Host, twitter_gateway) end, Hosts),
             ?INFO_MSG("Microblogs of ~ts are served at ~ts",
                       [ServerHost, lists:join(<<", ">>, Hosts)]),
-            State#state{hosts = Hosts};
+            Serving;
         {Format, Args} ->
             ?ERROR_MSG("There are no microblogs on ~ts: " ++ Format, [ServerHost | Args]),
-            State
+            serve([], State)
     end.
 
-withdraw(#state{hosts = Hosts} = State) ->
-    lists:foreach(fun(Host) -> persistent_term:erase({?MODULE, Host}) end, Hosts),
-    State#state{hosts = []}.
+%% Each host with a new, empty index.
+serve(Hosts, #state{server_host = ServerHost, hosts = Before} = State) ->
+    lists:foreach(fun(Host) -> persistent_term:erase({?MODULE, Host}) end, Before -- Hosts),
+    lists:foreach(
+      fun(Host) ->
+              Service = #{host => Host, server_host => ServerHost,
+                          index => twitter_nif:index_new()},
+              persistent_term:put({?MODULE, Host}, Service)
+      end, Hosts),
+    State#state{hosts = Hosts}.
 
 route(Host, Module) ->
     %% ejabberd asks function_exported for decode_iq_subel/1, which a module not yet loaded denies.
@@ -125,6 +155,8 @@ obstacle(ServerHost) ->
 
 pubsub_obstacle(ServerHost) ->
     case gen_mod:is_loaded(ServerHost, mod_pubsub) andalso nodetree(ServerHost) of
+        timeout ->
+            {"mod_pubsub has not started within a minute. Restart it, or ejabberd", []};
         false ->
             {"mod_twitter needs mod_pubsub. Add to `modules': mod_pubsub: {nodetree: twitter}", []};
         nodetree_twitter ->
@@ -139,6 +171,7 @@ nodetree(ServerHost) ->
     try
         gen_server:call(gen_mod:get_module_proc(ServerHost, mod_pubsub), nodetree, 60_000)
     catch
+        exit:{timeout, _} -> timeout;
         exit:_ -> false
     end.
 

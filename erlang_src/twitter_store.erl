@@ -1,6 +1,6 @@
 %%% @doc Posts in ejabberd's own pubsub storage: one private node for each author, its items the
-%%% posts. Reads go through mod_pubsub's tree and node actions; nodes are made and deleted in
-%%% transactions of Mnesia.
+%%% posts. Reads go through mod_pubsub's tree and node actions. What writes is to be called in the
+%%% author's {@link twitter_writer}.
 %%%
 %%% A storage that cannot be read ends the request with the error that mod_pubsub gives for it.
 -module(twitter_store).
@@ -10,7 +10,7 @@
 -include_lib("xmpp/include/xmpp.hrl").
 -include_lib("ejabberd/include/pubsub.hrl").
 
--export([ensure_node/2, delete_node/2, owner/1, authors/1, places/2, post/3, stamp/2, sync/0]).
+-export([ensure_node/2, delete_node/2, owner/1, authors/1, places/2, post/3, stamp/2, sync/1]).
 -export_type([post/0]).
 
 -type post() :: #{author := twitter_nif:jid(), id := binary(), at := erlang:timestamp(),
@@ -21,32 +21,36 @@
 ensure_node(Host, Author) ->
     Name = jid:encode(Author),
     case node_index(Host, Name) of
-        none -> create_node(Host, Author, twitter_path:stored(Name));
-        _Nidx -> ok
+        none ->
+            create_node(Host, Author);
+        Nidx ->
+            case result(action(Host, get_affiliation, [Nidx, Author])) of
+                owner ->
+                    ok;
+                _ ->
+                    %% From somebody of that name whose account was deleted without us.
+                    ok = delete_node(Host, Author),
+                    create_node(Host, Author)
+            end
     end.
 
-create_node(Host, Author, Node) ->
+create_node(Host, Author) ->
+    Node = twitter_path:stored(jid:encode(Author)),
+    Options = node_twitter:options(),
     Create = fun() ->
-                     %% The lock that is needed in the end, before anybody reads under it.
-                     _ = mnesia:lock({record, pubsub_index, node}, write),
-                     Options = node_twitter:options(),
-                     case nodetree_twitter:create_node(Host, Node, <<"twitter">>, Author, Options,
-                                                       [twitter_path:id(root)]) of
-                         {ok, Nidx} ->
-                             {result, _} = node_twitter:create_node(Nidx, Author),
-                             {created, Nidx};
-                         {error, #stanza_error{reason = conflict}} ->
-                             %% Another client of the author was faster.
-                             exists
-                     end
+                     nodetree_twitter:create_node(Host, twitter_path:with_key(Node), <<"twitter">>,
+                                                  Author, Options, [twitter_path:id(root)])
              end,
     case transaction(Create) of
-        {ok, {created, Nidx}} ->
+        {ok, {ok, Nidx}} ->
+            %% An index number that was in use before must bring nothing along.
+            ok = clear(Nidx),
+            {result, _} = action(Host, create_node, [Nidx, Author]),
             ServerHost = mod_pubsub:serverhost(Host),
             ejabberd_hooks:run(pubsub_create_node, ServerHost,
-                               [ServerHost, Host, Node, Nidx, node_twitter:options()]);
-        {ok, exists} ->
-            ok;
+                               [ServerHost, Host, Node, Nidx, Options]);
+        {ok, {error, Error}} ->
+            throw({refused, Error});
         {error, Error} ->
             throw({refused, Error})
     end.
@@ -54,39 +58,56 @@ create_node(Host, Author, Node) ->
 %% @doc Deletes an author's node and all that is in it.
 -spec delete_node(Host :: binary(), Author :: jid:jid()) -> ok | {error, #stanza_error{}}.
 delete_node(Host, Author) ->
-    Node = twitter_path:stored(jid:encode(Author)),
-    Delete = fun() ->
-                     _ = mnesia:lock({record, pubsub_index, node}, write),
-                     case nodetree_twitter:get_node(Host, Node) of
-                         #pubsub_node{id = Nidx} ->
-                             Removed = nodetree_twitter:delete_node(Host, Node),
-                             {result, _} = node_twitter:delete_node(Removed),
-                             {deleted, Nidx};
-                         {error, #stanza_error{reason = 'item-not-found'}} ->
-                             none
-                     end
-             end,
+    Name = jid:encode(Author),
+    case node_index(Host, Name) of
+        none -> ok;
+        Nidx -> delete_node(Host, twitter_path:stored(Name), Nidx)
+    end.
+
+delete_node(Host, Node, Nidx) ->
+    %% The posts first: what would be left of them would belong to the next node with this number.
+    ok = clear(Nidx),
+    Delete = fun() -> nodetree_twitter:delete_node(Host, twitter_path:with_key(Node)) end,
     case transaction(Delete) of
-        {ok, {deleted, Nidx}} ->
+        {ok, _} ->
             ServerHost = mod_pubsub:serverhost(Host),
             ejabberd_hooks:run(pubsub_delete_node, ServerHost, [ServerHost, Host, Node, Nidx]);
-        {ok, none} ->
-            ok;
         {error, Error} ->
             {error, Error}
     end.
 
-%% mod_pubsub's own way to create and delete nodes catches what Mnesia throws to start a transaction
-%% again, so that two at once can end in a deadlock that is an error for one of them.
+%% The number of a node is chosen and given back in a transaction, with the lock that is needed in the
+%% end taken before anybody reads under it. mod_pubsub's own way to create and delete nodes catches
+%% what Mnesia throws to start a transaction again, so that two at once can end in an error. Items
+%% and affiliations are not touched here: see {@link twitter_writer}.
 transaction(Fun) ->
-    case mnesia:transaction(Fun) of
+    Locked = fun() ->
+                     _ = mnesia:lock({record, pubsub_index, node}, write),
+                     Fun()
+             end,
+    case mnesia:transaction(Locked) of
         {atomic, Result} ->
             {ok, Result};
         {aborted, Reason} ->
             ?ERROR_MSG("Storage of posts failed: ~tp", [Reason]),
-            Lang = ejabberd_option:language(),
-            {error, xmpp:err_internal_server_error(?T("Database failure"), Lang)}
+            {error, database_failure()}
     end.
+
+%% Deletes all items and states that carry this number.
+clear(Nidx) ->
+    mnesia:sync_dirty(
+      fun() ->
+              Items = mnesia:index_read(pubsub_item, Nidx, #pubsub_item.nodeidx),
+              lists:foreach(fun(#pubsub_item{itemid = Key}) -> mnesia:delete({pubsub_item, Key}) end,
+                            Items),
+              States = mnesia:index_read(pubsub_state, Nidx, #pubsub_state.nodeidx),
+              lists:foreach(fun(#pubsub_state{stateid = Key}) -> mnesia:delete({pubsub_state, Key}) end,
+                            States),
+              mnesia:delete({pubsub_orphan, Nidx})
+      end).
+
+database_failure() ->
+    xmpp:err_internal_server_error(?T("Database failure"), ejabberd_option:language()).
 
 %% @doc Whose posts the node with this index stores. To be called in a pubsub transaction.
 -spec owner(mod_pubsub:nodeIdx()) ->
@@ -105,7 +126,7 @@ owner(Nidx) ->
 %% @doc Everybody who has ever posted. Reads the whole table of nodes.
 -spec authors(Host :: binary()) -> [twitter_nif:jid()].
 authors(Host) ->
-    Root = twitter_path:id(root),
+    Root = twitter_path:with_key(twitter_path:id(root)),
     case mod_pubsub:tree_action(Host, get_subnodes, [Host, Root, infinity]) of
         Nodes when is_list(Nodes) ->
             [Author || #pubsub_node{nodeid = {_, Node}} <- Nodes,
@@ -123,7 +144,7 @@ places(Host, Author) ->
             [];
         Nidx ->
             Args = [Nidx, mod_pubsub:service_jid(Host), undefined],
-            {Items, _} = result(mod_pubsub:node_action(Host, <<"twitter">>, get_items, Args)),
+            {Items, _} = result(action(Host, get_items, Args)),
             [{micros(At), Id} || #pubsub_item{itemid = {Id, _}, creation = {At, _}} <- Items]
     end.
 
@@ -134,7 +155,7 @@ post(Host, Author, Id) ->
         none ->
             none;
         Nidx ->
-            case mod_pubsub:node_action(Host, <<"twitter">>, get_item, [Nidx, Id]) of
+            case action(Host, get_item, [Nidx, Id]) of
                 {error, #stanza_error{reason = 'item-not-found'}} ->
                     none;
                 Found ->
@@ -153,17 +174,27 @@ stamp(Nidx, Id) ->
 
 %% @doc Returns when all that was written is safe from a crash of the virtual machine. Mnesia keeps
 %% its log in memory for up to two seconds; a post that was acknowledged must not be lost in them.
--spec sync() -> ok | {error, term()}.
-sync() ->
-    mnesia:sync_log().
+-spec sync(Lang :: binary()) -> ok.
+sync(Lang) ->
+    case mnesia:sync_log() of
+        ok ->
+            ok;
+        {error, Reason} ->
+            ?ERROR_MSG("The log of Mnesia cannot be written: ~tp", [Reason]),
+            twitter_error:refuse(database_failure(), Lang)
+    end.
 
 -spec node_index(binary(), twitter_nif:jid()) -> mod_pubsub:nodeIdx() | none.
 node_index(Host, Author) ->
-    case mod_pubsub:tree_action(Host, get_node, [Host, twitter_path:stored(Author)]) of
+    Node = twitter_path:with_key(twitter_path:stored(Author)),
+    case mod_pubsub:tree_action(Host, get_node, [Host, Node]) of
         #pubsub_node{id = Nidx} -> Nidx;
         {error, #stanza_error{reason = 'item-not-found'}} -> none;
         {error, Error} -> throw({refused, Error})
     end.
+
+action(Host, Function, Args) ->
+    mod_pubsub:node_action(Host, <<"twitter">>, Function, Args).
 
 result({result, Result}) -> Result;
 result({error, Error}) -> throw({refused, Error}).

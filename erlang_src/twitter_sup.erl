@@ -1,4 +1,4 @@
-%%% @doc The processes of one vhost: the owner of its service, and the fan-out workers.
+%%% @doc The processes of one vhost: writers, fan-out workers, and the owner of the service.
 -module(twitter_sup).
 -behaviour(supervisor).
 
@@ -22,8 +22,8 @@ name(ServerHost) ->
 %% @private
 -spec init(ServerHost :: binary()) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init(ServerHost) ->
-    Workers = [#{id => {twitter_fanout, N}, start => {twitter_fanout, start_link, [ServerHost, N]}}
-               || N <- twitter_fanout:workers()],
-    Service = #{id => twitter_service, start => {twitter_service, start_link, [ServerHost]}},
-    %% The service comes last: nobody can publish before there is somebody to hand the post to.
-    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Workers ++ [Service]}}.
+    %% The service comes last: nobody can write before there is somebody to hand the post to.
+    Children = twitter_pool:child_specs(twitter_fanout, ServerHost)
+        ++ twitter_pool:child_specs(twitter_writer, ServerHost)
+        ++ [#{id => twitter_service, start => {twitter_service, start_link, [ServerHost]}}],
+    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Children}}.

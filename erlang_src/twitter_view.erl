@@ -19,9 +19,9 @@
 -spec open(twitter_reader:reader(), unknown | twitter_nif:node_term()) -> view().
 open(#{lang := Lang}, unknown) ->
     twitter_error:refuse(not_found, Lang);
-open(#{host := Host, lang := Lang} = Reader, {post, {Stream, Id}} = Node) ->
+open(#{service := Service, lang := Lang} = Reader, {post, {Stream, Id}} = Node) ->
     #{authors := Authors} = View = open(Reader, {stream, Stream}),
-    case twitter_index:find(Host, Authors, Id) of
+    case twitter_index:find(Service, Authors, [Id]) of
         [Post | _] -> View#{node := Node, post => Post};
         [] -> twitter_error:refuse(not_found, Lang)
     end;
@@ -38,28 +38,33 @@ people(#{lang := Lang} = Reader, {stream, {friend, Friend}}) ->
     end;
 people(_Reader, root) ->
     {[], []};
-people(Reader, _FriendsStreamOrMyFriends) ->
-    Friends = friends(Reader),
+people(Reader, Node) ->
+    Friends = friends(Reader, Node),
     {[Friend || {Friend, _} <- Friends], Friends}.
 
-%% A reader from another server has no roster here: his friends are the authors who let him see
-%% their presence.
-friends(#{jid := Jid, host := Host}) ->
+%% A reader from another server has no roster here: his friends are the local users who let him see
+%% their presence. FriendsStream needs only those who have ever posted.
+friends(#{jid := Jid, from := From, service := Service}, Node) ->
     case twitter_roster:is_local(Jid) of
         true ->
-            twitter_roster:friends(Jid);
+            twitter_roster:friends(From);
         false ->
-            [{Author, Author} || Author <- lists:sort(twitter_store:authors(Host)),
-                                 twitter_roster:may_see(Jid, jid:decode(Author))]
+            #{host := Host, server_host := ServerHost} = Service,
+            Users = case Node of
+                        {stream, friends} -> twitter_store:authors(Host);
+                        my_friends -> twitter_roster:users(ServerHost)
+                    end,
+            [{User, User} || User <- lists:sort(Users),
+                             twitter_roster:may_see(From, jid:decode(User))]
     end.
 
-friend(#{jid := Jid}, Friend) ->
+friend(#{jid := Jid, from := From}, Friend) ->
     case twitter_roster:is_local(Jid) of
         true ->
-            twitter_roster:friend(Jid, Friend);
+            twitter_roster:friend(From, Friend);
         false ->
             case twitter_roster:is_local_author(Friend)
-                andalso twitter_roster:may_see(Jid, jid:decode(Friend)) of
+                andalso twitter_roster:may_see(From, jid:decode(Friend)) of
                 true -> {ok, Friend};
                 false -> none
             end

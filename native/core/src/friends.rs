@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::jid::BareJid;
+use crate::title::one_line;
 
 /// The state of a presence subscription, from the roster owner's side (RFC 6121, section 2.1.2.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub struct Contact {
 /// A contact whose presence the reader may see, under the name the reader knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Friend {
-    /// The nickname in the reader's roster, else the JID.
+    /// The nickname in the reader's roster as one clean line, else the JID.
     pub name: String,
     /// Who.
     pub jid: BareJid,
@@ -98,9 +99,9 @@ impl Roster {
             .iter()
             .filter(|(_, (_, subscription))| subscription.sees())
             .map(|(jid, (name, _))| Friend {
-                name: match name.trim() {
-                    "" => jid.to_string(),
-                    name => name.to_owned(),
+                name: match one_line(name) {
+                    name if name.is_empty() => jid.to_string(),
+                    name => name,
                 },
                 jid: jid.clone(),
             })
@@ -138,7 +139,7 @@ mod tests {
             &alice,
             [
                 contact("none@h", "None", None),
-                contact("to@h", "To", To),
+                contact("to@h", "To\n\u{202e}", To),
                 contact("from@h", "From", From),
                 contact("both@h", " ", Both),
                 contact("alice@h", "Myself", Both),

@@ -72,6 +72,29 @@ pub fn parse(id: &str) -> WireNode<'_> {
     }
 }
 
+/// Reads a node id from a service discovery request.
+///
+/// mod_pubsub cuts such an id at each `!` and takes the first part that is not empty for the node. An
+/// id that would lead there to `/twitter` or below, or to no part at all, names nothing.
+///
+/// ```
+/// use twitter_core::path::{parse_disco, WireNode};
+/// assert_eq!(parse_disco("!/twitter"), WireNode::Unknown);
+/// assert_eq!(parse_disco("node!item"), WireNode::Foreign);
+/// assert_eq!(parse_disco(""), WireNode::Foreign);
+/// ```
+#[must_use]
+pub fn parse_disco(id: &str) -> WireNode<'_> {
+    let first_part = || id.split('!').find(|part| !part.is_empty());
+    match parse(id) {
+        WireNode::Foreign if id.is_empty() => WireNode::Foreign,
+        WireNode::Foreign if first_part().is_none_or(|part| parse(part) != WireNode::Foreign) => {
+            WireNode::Unknown
+        }
+        node => node,
+    }
+}
+
 fn below_root(rest: &str) -> Option<Node<'_>> {
     let (head, tail) = split(rest);
     match head {
@@ -194,6 +217,23 @@ mod tests {
         ] {
             assert_eq!(parse(foreign), WireNode::Foreign, "{foreign}");
         }
+        for hidden in [
+            "!",
+            "!!",
+            "!/twitter",
+            "!!/twitter/MyStream!",
+            "/twitter!x",
+            "!/twitter/a@h/MyStream",
+        ] {
+            assert_eq!(parse_disco(hidden), WireNode::Unknown, "{hidden}");
+        }
+        for foreign in ["", "a!/twitter", "/twitterer!", "!home"] {
+            assert_eq!(parse_disco(foreign), WireNode::Foreign, "{foreign}");
+        }
+        assert_eq!(
+            parse_disco("/twitter/MyStream/a!b"),
+            WireNode::Known(Node::Post(StreamPath::Mine, "a!b"))
+        );
         for no_author in [
             "/twitter/MyStream",
             "/twitter/h/MyStream",

@@ -23,8 +23,8 @@ pub struct Draft<'a> {
     pub id: &'a str,
     /// How many payloads the first item has: elements, and character data that is not blank.
     pub payloads: usize,
-    /// Its first payload as XML; empty if none.
-    pub payload: &'a str,
+    /// Its first payload; an empty text if none.
+    pub payload: Payload<'a>,
 }
 
 /// Why a publish request is refused.
@@ -34,7 +34,7 @@ pub enum Refusal {
     NoItem,
     /// There are several items.
     ManyItems,
-    /// The item is empty.
+    /// The item is empty, or its text shows nothing.
     NoPayload,
     /// The item has several payloads.
     ManyPayloads,
@@ -53,8 +53,8 @@ impl Draft<'_> {
     /// The first rule that it breaks.
     ///
     /// ```
-    /// use twitter_core::post::{Draft, Refusal};
-    /// let draft = Draft { items: 1, id: "", payloads: 1, payload: "<text>hello</text>" };
+    /// use twitter_core::post::{Draft, Payload, Refusal};
+    /// let draft = Draft { items: 1, id: "", payloads: 1, payload: Payload::Text("hello world") };
     /// assert_eq!(draft.check(1000), Ok(()));
     /// assert_eq!(draft.check(10), Err(Refusal::TooBig(10)));
     /// ```
@@ -63,8 +63,9 @@ impl Draft<'_> {
             (0, _) => Err(Refusal::NoItem),
             (1, 0) => Err(Refusal::NoPayload),
             (1, 1) if self.id.len() > MAX_ID => Err(Refusal::LongId),
-            (1, 1) if self.payload.len() > max_bytes => Err(Refusal::TooBig(max_bytes)),
-            (1, 1) if is_too_deep(self.payload) => Err(Refusal::TooDeep),
+            (1, 1) if self.payload.bytes() > max_bytes => Err(Refusal::TooBig(max_bytes)),
+            (1, 1) if self.payload.is_too_deep() => Err(Refusal::TooDeep),
+            (1, 1) if self.payload.title().is_empty() => Err(Refusal::NoPayload),
             (1, 1) => Ok(()),
             (1, _) => Err(Refusal::ManyPayloads),
             (_, _) => Err(Refusal::ManyItems),
@@ -82,9 +83,24 @@ pub enum Payload<'a> {
 }
 
 impl Payload<'_> {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Element(xml) => xml.len(),
+        }
+    }
+
+    fn is_too_deep(&self) -> bool {
+        match self {
+            Self::Text(_) => false,
+            Self::Element(xml) => is_too_deep(xml),
+        }
+    }
+
     /// The plain text that a person would read: of an Atom entry its title, else its content, else
     /// its summary; of any other element all its character data; if there is none, the element's
-    /// name in parentheses. Never empty. Cost: O(bytes).
+    /// name in parentheses. Shows something, unless it is a text that shows nothing.
+    /// Cost: O(bytes).
     ///
     /// ```
     /// use twitter_core::post::Payload;
@@ -122,16 +138,20 @@ fn element_text(element: &Element) -> String {
             .iter()
             .filter_map(|name| element.get_child(name, ATOM))
             .map(all_text)
-            .find(|text| !text.is_empty())
+            .find(|text| shows_something(text))
             .unwrap_or_default()
     } else {
         all_text(element)
     };
-    if chosen.is_empty() {
-        format!("({})", element.name())
-    } else {
+    if shows_something(&chosen) {
         chosen
+    } else {
+        format!("({})", element.name())
     }
+}
+
+fn shows_something(text: &str) -> bool {
+    !one_line(text).is_empty()
 }
 
 /// All character data below the element, blocks separated by spaces. Recursion is bounded by
@@ -193,7 +213,7 @@ mod tests {
             items: 1,
             id: "i",
             payloads: 1,
-            payload: "<a/>",
+            payload: Payload::Element("<a/>"),
         };
         let deep = "<a>".repeat(65);
         let long = "i".repeat(1024);
@@ -211,7 +231,7 @@ mod tests {
             (
                 Draft {
                     payloads: 0,
-                    payload: "",
+                    payload: Payload::Text(""),
                     ..good
                 },
                 Err(Refusal::NoPayload),
@@ -225,24 +245,31 @@ mod tests {
             ),
             (
                 Draft {
-                    payload: "<a>0123456789012345</a>",
+                    payload: Payload::Element("<a>0123456789012345</a>"),
                     ..good
                 },
                 Err(Refusal::TooBig(20)),
             ),
             (Draft { id: &long, ..good }, Err(Refusal::LongId)),
+            (
+                Draft {
+                    payload: Payload::Text("\u{a0}\u{200b}"),
+                    ..good
+                },
+                Err(Refusal::NoPayload),
+            ),
         ] {
             assert_eq!(draft.check(20), expected);
         }
         let draft = Draft {
-            payload: &deep,
+            payload: Payload::Element(&deep),
             ..good
         };
         assert_eq!(draft.check(9999), Err(Refusal::TooDeep));
         let wide = format!("<a>{}{}</a>", "<b/>".repeat(99), "<c>x</c>".repeat(99));
         assert_eq!(
             Draft {
-                payload: &wide,
+                payload: Payload::Element(&wide),
                 ..good
             }
             .check(9999),
@@ -271,6 +298,7 @@ mod tests {
             ("<plain>no namespace</plain>".into(), "no namespace"),
             ("<x:y>undeclared prefix</x:y>".into(), "(x:y)"),
             ("<empty/>".into(), "(empty)"),
+            ("<hidden>\u{200b}</hidden>".into(), "(hidden)"),
             ("<a>".repeat(100_000), "(a)"),
         ] {
             assert_eq!(Payload::Element(&xml).text(), text, "{:.60}", xml);

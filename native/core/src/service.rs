@@ -131,12 +131,12 @@ impl Service {
         self.timeline(authors, |timeline| timeline.page(request))
     }
 
-    /// All posts of `authors` that have this id, newest first.
+    /// All posts of `authors` that have one of these ids: see [`Timeline::find`].
     ///
     /// # Errors
     /// [`NotLoaded`] names the streams to load first; nothing was read.
-    pub fn find(&self, authors: &[BareJid], id: &str) -> Result<Vec<PostRef>, NotLoaded> {
-        self.timeline(authors, |timeline| timeline.find(id))
+    pub fn find(&self, authors: &[BareJid], ids: &[&str]) -> Result<Vec<PostRef>, NotLoaded> {
+        self.timeline(authors, |timeline| timeline.find(ids))
     }
 
     fn timeline<T>(

@@ -47,8 +47,8 @@ impl Stream {
         Self { places }
     }
 
-    /// Adds a post. Doing it twice does it once. Cost: O(n) in the worst case, O(1) for a new post
-    /// at the end whose id is new.
+    /// Adds a post. Doing it twice does it once. Cost: O(log n) if it is known, else O(n): another
+    /// place of the same id is looked for.
     pub fn put(&mut self, place: Place) -> Put {
         match self.places.binary_search(&place) {
             Ok(_) => Put::Known,
@@ -74,12 +74,6 @@ impl Stream {
             }
             None => false,
         }
-    }
-
-    /// Where the post `id` stands. Cost: O(n), newest first.
-    #[must_use]
-    pub fn find(&self, id: &str) -> Option<&Place> {
-        self.places.iter().rev().find(|place| &*place.id == id)
     }
 
     /// All places, oldest first.
@@ -109,7 +103,6 @@ mod tests {
         assert_eq!(stream.put(place(2, "b")), Put::Known);
         assert_eq!(stream.put(place(1, "b")), Put::Moved);
         assert_eq!(stream.places(), [place(1, "b"), place(2, "a")]);
-        assert_eq!(stream.find("a"), Some(&place(2, "a")));
         assert!(stream.remove("b"));
         assert!(!stream.remove("b"));
         assert_eq!(stream.places(), [place(2, "a")]);

@@ -5,6 +5,8 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
+use ahash::AHashMap;
+
 use crate::cursor::{Cursor, Key};
 use crate::stream::{ItemId, Micros, Place, Stream};
 
@@ -154,19 +156,27 @@ impl<'a> Timeline<'a> {
         }
     }
 
-    /// All posts with this id, newest first. Cost: O(posts).
+    /// All posts with one of these ids: in the order of the ids, each id once, and of the posts that
+    /// share one the newest first. Cost: O(posts + ids).
     #[must_use]
-    pub fn find(&self, id: &str) -> Vec<PostRef> {
-        let mut found: Vec<PostRef> = self
-            .streams
-            .iter()
-            .filter_map(|(author, stream)| {
-                let place = stream.find(id)?;
-                Some(PostRef::new(author, place))
-            })
-            .collect();
-        found.sort_by(|a, b| (b.at, &b.author).cmp(&(a.at, &a.author)));
-        found
+    pub fn find(&self, ids: &[&str]) -> Vec<PostRef> {
+        let mut ranks: AHashMap<&str, usize> = AHashMap::with_capacity(ids.len());
+        for (rank, id) in ids.iter().enumerate() {
+            ranks.entry(id).or_insert(rank);
+        }
+        let mut found: Vec<(usize, PostRef)> = Vec::new();
+        for (author, stream) in &self.streams {
+            found.extend(stream.places().iter().filter_map(|place| {
+                let rank = ranks.get(&*place.id)?;
+                Some((*rank, PostRef::new(author, place)))
+            }));
+        }
+        found.sort_by(|(a_rank, a), (b_rank, b)| {
+            a_rank
+                .cmp(b_rank)
+                .then((b.at, &b.author).cmp(&(a.at, &a.author)))
+        });
+        found.into_iter().map(|(_, post)| post).collect()
     }
 
     /// A cut tells for each stream how many of its posts lie before it.

@@ -282,7 +282,7 @@ proptest! {
         for id in IDS.into_iter().chain(["never"]) {
             let expected: Vec<PostRef> =
                 world.all.iter().rev().filter(|(_, _, i)| i == id).map(post).collect();
-            prop_assert_eq!(world.timeline().find(id), expected);
+            prop_assert_eq!(world.timeline().find(&[id]), expected);
         }
     }
 

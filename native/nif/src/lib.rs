@@ -2,12 +2,13 @@
 //! encodes the answer; `erlang_src/twitter_nif.erl` has their specs.
 //!
 //! Schedulers: what takes a few microseconds whatever it is given runs on a normal one; what walks
-//! a list, a stream or a payload runs on a dirty CPU scheduler, because its caller sets the size.
+//! a list, a stream or a payload runs on a dirty CPU scheduler, because its caller sets the size; so
+//! does what only waits for the lock that such a walk holds.
 
 mod term;
 
 use rustler::{Atom, Binary, NifResult, ResourceArc};
-use twitter_core::fanout::Recipients;
+use twitter_core::fanout::{self, Recipients};
 use twitter_core::friends::Roster;
 use twitter_core::path;
 use twitter_core::post::Draft;
@@ -34,6 +35,11 @@ fn parse_node(id: Binary<'_>) -> NodeTerm {
 }
 
 #[rustler::nif]
+fn parse_disco_node(id: Binary<'_>) -> NodeTerm {
+    std::str::from_utf8(&id).map_or(NodeTerm::Unknown, |id| path::parse_disco(id).into())
+}
+
+#[rustler::nif]
 fn node_id(node: NodeTerm) -> NifResult<String> {
     node.id()
 }
@@ -53,14 +59,14 @@ fn check_draft(
     items: usize,
     id: &str,
     payloads: usize,
-    payload: &str,
+    payload: PayloadTerm,
     max_bytes: usize,
 ) -> Result<Atom, Failure> {
     let draft = Draft {
         items,
         id,
         payloads,
-        payload,
+        payload: payload.as_core(),
     };
     draft
         .check(max_bytes)
@@ -105,12 +111,20 @@ fn recipients(
     (jids(found.local), remote)
 }
 
+#[rustler::nif(schedule = "DirtyCpu")]
+fn batches<'a>(ids: Vec<&'a str>, max_bytes: usize) -> Vec<Vec<&'a str>> {
+    fanout::batches(&ids, max_bytes)
+        .into_iter()
+        .map(<[_]>::to_vec)
+        .collect()
+}
+
 #[rustler::nif]
 fn index_new() -> Index {
     ResourceArc::new(IndexResource(Service::default()))
 }
 
-#[rustler::nif]
+#[rustler::nif(schedule = "DirtyCpu")]
 fn version(index: Index, author: Jid) -> u64 {
     index.0.version(&author.0).0
 }
@@ -145,7 +159,7 @@ fn taken(offer: Offer) -> Atom {
     }
 }
 
-#[rustler::nif]
+#[rustler::nif(schedule = "DirtyCpu")]
 fn forget(index: Index, author: Jid) -> Atom {
     index.0.forget(&author.0);
     rustler::types::atom::ok()
@@ -162,9 +176,9 @@ fn page(index: Index, authors: Vec<Jid>, request: RequestTerm) -> Result<PageTer
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn find(index: Index, authors: Vec<Jid>, id: &str) -> Result<Vec<Post>, Failure> {
+fn find(index: Index, authors: Vec<Jid>, ids: Vec<&str>) -> Result<Vec<Post>, Failure> {
     let authors: Vec<_> = authors.into_iter().map(|Jid(jid)| jid).collect();
-    match index.0.find(&authors, id) {
+    match index.0.find(&authors, &ids) {
         Ok(posts) => Ok(posts.into_iter().map(Post::from).collect()),
         Err(NotLoaded(missing)) => Err(Failure::NotLoaded(missing)),
     }

@@ -259,7 +259,7 @@ a_user_of_another_vhost_cannot_publish(Config) ->
     Dave = twitter_users:login(Server, twitter_users:fresh(Server, <<"dave">>, <<"other.localhost">>)),
     Answer = publish_at(Dave, <<"pubsub.localhost">>),
     ?assertEqual(<<"not-allowed">>, condition(Answer)),
-    ?assertEqual(<<"Only users of this server can publish here">>, error_text(Answer)),
+    ?assertEqual(<<"Only users of localhost can publish here">>, error_text(Answer)),
     _ = twitter_requests:result(publish_at(Dave, <<"pubsub.other.localhost">>)).
 
 an_anonymous_user_cannot_publish(Config) ->

@@ -1,17 +1,17 @@
-%%% What a client asks of the microblog, and what it reads in the answers: IQs of
-%%% XEP-0030 and XEP-0060 over the connection of a twitter_client.
+%%% What a client asks of the microblog, and what it reads in the answers: IQs of XEP-0030 and
+%%% XEP-0060 over the connection of a twitter_client.
 -module(twitter_requests).
 
 -include_lib("fast_xml/include/fxml.hrl").
 
 -export([service/1, el/3, ask/3, pubsub/3, owner/3]).
 -export([info/2, rows/2, rows/3, items/2, items/3, publish/2, publish/3, publish_all/2]).
--export([retract/2, pages/3, pages/4]).
--export([block/2, unblock/2, remove_contact/2]).
+-export([retract/2, friends_page/2, pages/3, pages/4]).
 -export([result/1, refusal/1, anonymous/2]).
--export([row_list/1, identities/1, form/1, posts/1, ids/1, payloads/1, page/1]).
+-export([row_list/1, identities/1, form/1, posts/1, ids/1, published/1, payloads/1, page/1]).
+-export([block/2, unblock/2, remove_contact/2]).
 
--export_type([rsm/0, post/0, payload/0]).
+-export_type([rsm/0, payload/0, post/0, page/0]).
 
 -type rsm() :: #{
     max => non_neg_integer(),
@@ -19,9 +19,17 @@
     'after' => Cursor :: binary(),
     index => non_neg_integer()
 }.
--type post() :: {Publisher :: binary(), Id :: binary()}.
 %% Bare text, or one element.
 -type payload() :: binary() | #xmlel{}.
+
+-type post() :: {Publisher :: binary(), Id :: binary()}.
+%% Without first, index and last if the page is empty.
+-type page() :: #{
+    first => Cursor :: binary(),
+    index => non_neg_integer(),
+    last => Cursor :: binary(),
+    count => non_neg_integer()
+}.
 
 -define(NS_INFO, <<"http://jabber.org/protocol/disco#info">>).
 -define(NS_ITEMS, <<"http://jabber.org/protocol/disco#items">>).
@@ -114,8 +122,7 @@ publish(Client, Payload) ->
 publish(Client, Id, Payload) ->
     Item = el(<<"item">>, [{<<"id">>, Id} || Id =/= <<>>], [payload(Payload)]),
     Publish = el(<<"publish">>, [{<<"node">>, <<"/twitter/MyStream">>}], [Item]),
-    [Given] = elements(result(pubsub(Client, set, [Publish])), [<<"pubsub">>, <<"publish">>, <<"item">>]),
-    fxml:get_tag_attr_s(<<"id">>, Given).
+    published(pubsub(Client, set, [Publish])).
 
 payload(#xmlel{} = Element) -> Element;
 payload(Text) -> {xmlcdata, Text}.
@@ -133,7 +140,14 @@ retract(Client, Id) ->
     _ = result(pubsub(Client, set, [Retract])),
     ok.
 
-%%% Whole streams
+%%% Pages
+
+%% @doc One page of FriendsStream, and what it says of itself.
+-spec friends_page(twitter_client:client(), rsm()) ->
+    {[post()], page()}.
+friends_page(Client, Rsm) ->
+    Answer = items(Client, <<"/twitter/FriendsStream">>, #{rsm => Rsm}),
+    {posts(Answer), page(Answer)}.
 
 %% @doc All pages of a stream of at most `Max' posts each, up to the empty one after
 %% the last; backward begins with the newest. Each page is oldest first.
@@ -143,27 +157,28 @@ retract(Client, Id) ->
 pages(Client, Node, How) ->
     pages(Client, Node, How, fun(_) -> ok end).
 
-%% @doc The same; `Between' is called with each page before the next one is asked for.
+%% @doc The same; `Between' is called with the number of each page, from 1, before the next
+%% one is asked for.
 -spec pages(
     twitter_client:client(),
     Node :: binary(),
     {forward | backward, Max :: pos_integer()},
-    Between :: fun((Page :: [post()]) -> term())
+    Between :: fun((Number :: pos_integer()) -> term())
 ) -> [Page :: [post()]].
 pages(Client, Node, {forward, Max}, Between) ->
-    more(Client, Node, #{max => Max}, {'after', last}, Between);
+    more(Client, Node, #{max => Max}, {'after', last}, Between, 1);
 pages(Client, Node, {backward, Max}, Between) ->
-    more(Client, Node, #{max => Max, before => <<>>}, {before, first}, Between).
+    more(Client, Node, #{max => Max, before => <<>>}, {before, first}, Between, 1).
 
-more(Client, Node, #{max := Max} = Rsm, {Side, End} = Step, Between) ->
+more(Client, Node, #{max := Max} = Rsm, {Side, End} = Step, Between, Number) ->
     Answer = items(Client, Node, #{rsm => Rsm}),
     case posts(Answer) of
         [] ->
             [];
         Page when length(Page) =< Max ->
-            _ = Between(Page),
-            Cursor = maps:get(End, page(Answer)),
-            [Page | more(Client, Node, #{max => Max, Side => Cursor}, Step, Between)]
+            _ = Between(Number),
+            Next = #{max => Max, Side => maps:get(End, page(Answer))},
+            [Page | more(Client, Node, Next, Step, Between, Number + 1)]
     end.
 
 %%% Contacts, as a client changes them
@@ -185,7 +200,9 @@ remove_contact(Client, Jid) ->
     to_own_server(Client, el(<<"query">>, [{<<"xmlns">>, <<"jabber:iq:roster">>}], [Item])).
 
 to_own_server(Client, Child) ->
-    _ = result(twitter_client:request(Client, el(<<"iq">>, [{<<"type">>, <<"set">>}], [Child]))),
+    _ = result(
+        twitter_client:request(Client, el(<<"iq">>, [{<<"type">>, <<"set">>}], [Child]))
+    ),
     ok.
 
 %%% Answers
@@ -209,8 +226,11 @@ refusal(Answer) ->
         fxml:get_attr_s(<<"xmlns">>, Attrs) =:= <<"urn:ietf:params:xml:ns:xmpp-stanzas">>
     ],
     case Conditions of
-        [Condition] -> Condition;
-        [] -> _ = result(Answer), none
+        [Condition] ->
+            Condition;
+        [] ->
+            _ = result(Answer),
+            none
     end.
 
 %% @doc The answer's bytes, without its id and with these words made alike: what an
@@ -247,7 +267,8 @@ identities(Answer) ->
 form(Answer) ->
     maps:from_list([
         {fxml:get_tag_attr_s(<<"var">>, Field), [
-            fxml:get_tag_cdata(Value) || Value <- elements(Field, [<<"value">>])
+            fxml:get_tag_cdata(Value)
+         || Value <- elements(Field, [<<"value">>])
         ]}
      || Field <- elements(result(Answer), [<<"query">>, <<"x">>, <<"field">>])
     ]).
@@ -264,6 +285,12 @@ posts(Answer) ->
 ids(Answer) ->
     [Id || {_, Id} <- posts(Answer)].
 
+%% @doc The id that the service gave to a published item.
+-spec published(Answer :: #xmlel{}) -> Id :: binary().
+published(Answer) ->
+    [Item] = elements(result(Answer), [<<"pubsub">>, <<"publish">>, <<"item">>]),
+    fxml:get_tag_attr_s(<<"id">>, Item).
+
 %% @doc What each item holds, as the client's parser gives it.
 -spec payloads(Answer :: #xmlel{}) -> [[#xmlel{} | {xmlcdata, binary()}]].
 payloads(Answer) ->
@@ -273,9 +300,10 @@ item_list(Answer) ->
     elements(result(Answer), [<<"pubsub">>, <<"items">>, <<"item">>]).
 
 %% @doc What the answer says of its page (XEP-0059); empty without a result set.
--spec page(Answer :: #xmlel{}) -> #{
-    first => binary(), index => integer(), last => binary(), count => integer()
-}.
+-spec page(Answer :: #xmlel{}) ->
+    #{
+        first => binary(), index => integer(), last => binary(), count => integer()
+    }.
 page(Answer) ->
     #xmlel{children = [#xmlel{name = Name}]} = result(Answer),
     Ends = [
@@ -297,4 +325,7 @@ page(Answer) ->
 elements(Element, []) ->
     [Element];
 elements(#xmlel{children = Children}, [Name | Path]) ->
-    [Found || #xmlel{name = Called} = Child <- Children, Called =:= Name, Found <- elements(Child, Path)].
+    [
+        Found
+     || #xmlel{name = Called} = Child <- Children, Called =:= Name, Found <- elements(Child, Path)
+    ].

@@ -13,8 +13,15 @@ from typing import Optional
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from private_ejabberd import ROOT, PrivateEjabberd  # noqa: E402
+from private_ejabberd import (  # noqa: E402
+    ROOT,
+    PrivateEjabberd,
+    component_listener,
+    default_config,
+    free_ports,
+)
 from xmpp_client import Client, register  # noqa: E402
+from xmpp_component import Component  # noqa: E402
 
 HOST = "localhost"
 SERVICE = f"pubsub.{HOST}"
@@ -30,7 +37,10 @@ def server() -> PrivateEjabberd:
     if _server is None:
         folder = ROOT / "_build" / "slixmpp"
         folder.mkdir(parents=True, exist_ok=True)
-        _server = PrivateEjabberd(tempfile.mkdtemp(prefix="server-", dir=folder))
+        client_port, component_port = free_ports(2)
+        config = default_config(client_port, [HOST])
+        config["listen"].append(component_listener(component_port, PASSWORD))
+        _server = PrivateEjabberd(tempfile.mkdtemp(prefix="server-", dir=folder), config=config)
         _server.start()
         atexit.register(_server.stop)
     return _server
@@ -55,6 +65,14 @@ class TwitterCase(unittest.IsolatedAsyncioTestCase):
     async def client(self, name: str) -> Client:
         """A new user, online."""
         return await self.login(await self.user(name))
+
+    async def foreign_server(self) -> Component:
+        """A connection that ends with the test. Each has a domain of its own: the last
+        one's may still have its route when the next one comes."""
+        component = Component(f"remote-{next(_numbers)}.example", PASSWORD, HOST)
+        self.addAsyncCleanup(component.logout)
+        await component.login(server().config["listen"][1]["port"])
+        return component
 
     async def friends(self, *names: str) -> list[Client]:
         """New users, online, each of whom shares presence with all the others."""

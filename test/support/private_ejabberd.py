@@ -13,6 +13,7 @@ By hand: python3 test/support/private_ejabberd.py FOLDER [PORT]
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -87,11 +88,23 @@ def default_config(port: int, hosts: Sequence[str] = ("localhost",), plugin: boo
     }
 
 
+def component_listener(port: int, password: str) -> Config:
+    """One more entry of "listen": external components (XEP-0114) of any domain log in there."""
+    return {"port": port, "ip": LOOPBACK, "module": "ejabberd_service", "password": password}
+
+
 def free_port() -> int:
     """A port that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """As many ports, all different."""
+    with contextlib.ExitStack() as probes:
+        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in sockets:
+            probe.bind((LOOPBACK, 0))
+        return [probe.getsockname()[1] for probe in sockets]
 
 
 def erlang_environment() -> dict[str, str]:

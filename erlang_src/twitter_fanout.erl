@@ -1,28 +1,37 @@
 %%% @doc Brings posts to the people who may see their author's presence. All posts of one author
-%%% go through one worker, so they arrive in their order; the publisher waits for none of it.
+%%% go through one worker, so they arrive in their order; the publisher waits for none of it. A worker
+%%% that is stopped first sends what it has.
 -module(twitter_fanout).
 -behaviour(gen_server).
 
+-include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
 -export([published/5, retracted/4, sync/1, start_link/2]).
--export([init/1, handle_call/3, handle_cast/2]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 %% @doc A post was stored: send it to everybody entitled, and to the author's other resources.
 -spec published(twitter_service:served(), Author :: twitter_nif:jid(), Publisher :: jid:jid(),
                 Id :: binary(), Payload :: [xmlel()]) -> ok.
 published(Service, Author, Publisher, Id, Payload) ->
-    cast(Service, Author, Publisher, {item, Id, Payload}).
+    hand_over(Service, Author, Publisher, {item, Id, Payload}).
 
 %% @doc Posts were deleted: tell the same people.
 -spec retracted(twitter_service:served(), Author :: twitter_nif:jid(), Publisher :: jid:jid(),
                 Ids :: [binary()]) -> ok.
 retracted(Service, Author, Publisher, Ids) ->
-    cast(Service, Author, Publisher, {retract, Ids}).
+    hand_over(Service, Author, Publisher, {retract, Ids}).
 
-cast(Service, Author, Publisher, What) ->
-    Worker = twitter_pool:worker(?MODULE, Service, Author),
-    gen_server:cast(Worker, {send, Service, Author, Publisher, What}).
+hand_over(Service, Author, Publisher, What) ->
+    case whereis(twitter_pool:worker(?MODULE, Service, Author)) of
+        undefined ->
+            %% The post is stored, and read later.
+            ?WARNING_MSG("A post of ~ts at ~ts is not sent: there is nobody to send it",
+                         [Author, maps:get(host, Service)]);
+        Worker ->
+            Worker ! {send, Service, Author, Publisher, What},
+            ok
+    end.
 
 %% @doc Returns when everything handed over before has been sent.
 -spec sync(Host :: binary()) -> ok.
@@ -38,6 +47,7 @@ start_link(Name, _ServerHost) ->
 %% @private
 -spec init([]) -> {ok, idle}.
 init([]) ->
+    process_flag(trap_exit, true),
     {ok, idle}.
 
 %% @private
@@ -46,11 +56,29 @@ handle_call(sync, _From, idle) ->
     {reply, ok, idle}.
 
 %% @private
--spec handle_cast({send, twitter_service:served(), twitter_nif:jid(), jid:jid(),
-                   twitter_event:what()}, idle) -> {noreply, idle}.
-handle_cast({send, Service, Author, Publisher, What}, idle) ->
-    send(Service, jid:decode(Author), Publisher, What),
+-spec handle_cast(term(), idle) -> {noreply, idle}.
+handle_cast(_Message, idle) ->
     {noreply, idle}.
+
+%% @private
+-spec handle_info({send, twitter_service:served(), twitter_nif:jid(), jid:jid(),
+                   twitter_event:what()} | term(), idle) -> {noreply, idle}.
+handle_info({send, Service, Author, Publisher, What}, idle) ->
+    send(Service, jid:decode(Author), Publisher, What),
+    {noreply, idle};
+handle_info(_Message, idle) ->
+    {noreply, idle}.
+
+%% @private
+-spec terminate(term(), idle) -> ok.
+terminate(Reason, idle) ->
+    receive
+        {send, Service, Author, Publisher, What} ->
+            send(Service, jid:decode(Author), Publisher, What),
+            terminate(Reason, idle)
+    after 0 ->
+        ok
+    end.
 
 send(#{host := Host, server_host := ServerHost}, Author, Publisher, What) ->
     Name = jid:encode(Author),

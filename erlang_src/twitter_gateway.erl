@@ -6,6 +6,7 @@
 %%% under the id of the author's stored node.
 -module(twitter_gateway).
 
+-include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
 -export([decode_iq_subel/1, process_disco_info/1, process_disco_items/1, process_pubsub/1,
@@ -65,8 +66,12 @@ answer(IQ, Named, _Foreign, Ours) ->
     catch
         throw:{refused, Error} ->
             refuse(IQ, Error);
-        %% mod_pubsub is being restarted.
+        %% mod_pubsub is being restarted, or the plugin.
         error:{unregistered_route, _} ->
+            refuse(IQ, twitter_error:stanza_error(not_served, IQ#iq.lang));
+        exit:{Reason, {gen_server, call, [Worker | _]}} ->
+            ?WARNING_MSG("A request of ~ts was given up, for ~p ended: ~tp",
+                         [jid:encode(IQ#iq.from), Worker, Reason]),
             refuse(IQ, twitter_error:stanza_error(not_served, IQ#iq.lang))
     end.
 

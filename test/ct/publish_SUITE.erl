@@ -21,7 +21,8 @@
     a_user_of_another_vhost_cannot_publish/1,
     an_anonymous_user_cannot_publish/1,
     subscribing_is_not_needed/1,
-    the_tree_is_fixed/1
+    the_tree_is_fixed/1,
+    no_error_was_logged/1
 ]).
 
 -define(MINE, <<"/twitter/MyStream">>).
@@ -29,7 +30,7 @@
 -define(NS_ERRORS, <<"http://jabber.org/protocol/pubsub#errors">>).
 
 all() ->
-    [{group, publish}].
+    [{group, publish}, no_error_was_logged].
 
 groups() ->
     [
@@ -53,18 +54,16 @@ groups() ->
     ].
 
 init_per_suite(Config) ->
-    {ok, Server} = twitter_server:start(#{
-        dir => proplists:get_value(priv_dir, Config),
-        hosts => [<<"localhost">>, <<"other.localhost">>, <<"anon.localhost">>],
+    twitter_cases:start(Config, #{
+                hosts => [<<"localhost">>, <<"other.localhost">>, <<"anon.localhost">>],
         twitter => #{max_post_size => 1000},
         options => #{
             host_config => #{<<"anon.localhost">> => #{auth_method => [anonymous], allow_multiple_connections => true}}
         }
-    }),
-    [{server, Server} | Config].
+    }).
 
 end_per_suite(Config) ->
-    ok = twitter_server:stop(server(Config)).
+    twitter_cases:stop(Config).
 
 %%% What is taken
 
@@ -126,7 +125,7 @@ generated_ids_differ(Config) ->
 %% Two clients of one author write at the same time; each post can be found and deleted.
 two_clients_at_once_lose_nothing(Config) ->
     Alice = fresh(Config, <<"alice">>),
-    Ids = together([
+    Ids = twitter_cases:together([
         fun() ->
             Client = twitter_users:login(server(Config), user(Alice)),
             [twitter_requests:publish(Client, <<"at once">>) || _ <- lists:seq(1, 20)]
@@ -140,7 +139,7 @@ two_clients_at_once_lose_nothing(Config) ->
 
 %% The stored nodes of all of them are made at the same moment.
 first_posts_of_many_at_once(Config) ->
-    Ids = together([
+    Ids = twitter_cases:together([
         fun() ->
             Client = fresh(Config, <<"alice">>),
             Id = twitter_requests:publish(Client, <<"First!">>),
@@ -310,6 +309,9 @@ the_tree_is_fixed(Config) ->
     ?assertEqual(<<"item-not-found">>, condition(twitter_requests:pubsub(Alice, set, [New]))),
     ?assertEqual([<<"a">>], twitter_requests:ids(twitter_requests:items(Alice, ?MINE))).
 
+no_error_was_logged(Config) ->
+    twitter_cases:no_error_was_logged(Config).
+
 %%% Helpers
 
 publish_raw(Client, Node, Items) ->
@@ -353,33 +355,18 @@ child(Answer, Namespace, Pred) ->
 error_text(Answer) ->
     fxml:get_path_s(Answer, [{elem, <<"error">>}, {elem, <<"text">>}, cdata]).
 
-%% Runs all of them at once, each in a process of its own; returns what they return.
-together(Funs) ->
-    Pids = [spawn_monitor(fun() -> exit({done, Fun()}) end) || Fun <- Funs],
-    [
-        receive
-            {'DOWN', Ref, process, Pid, {done, Result}} -> Result;
-            {'DOWN', Ref, process, Pid, Reason} -> error(Reason)
-        after 60_000 -> error(timeout)
-        end
-     || {Pid, Ref} <- Pids
-    ].
-
 friends(Config) ->
-    Alice = fresh(Config, <<"alice">>),
-    Bob = fresh(Config, <<"bob">>),
-    ok = twitter_users:befriend(server(Config), user(Alice), user(Bob)),
-    {Alice, Bob}.
+    list_to_tuple(twitter_cases:friends(Config, [<<"alice">>, <<"bob">>])).
 
 fresh(Config, Name) ->
-    Server = server(Config),
-    twitter_users:login(Server, twitter_users:fresh(Server, Name)).
+    [Client] = twitter_cases:strangers(Config, [Name]),
+    Client.
 
 user(Client) ->
-    list_to_tuple(binary:split(twitter_client:bare(Client), <<"@">>)).
+    twitter_cases:user(Client).
 
 server(Config) ->
-    proplists:get_value(server, Config).
+    twitter_cases:server(Config).
 
 parse(Xml) ->
     fxml_stream:parse_element(Xml).

@@ -20,14 +20,15 @@
     who_was_removed_gets_nothing/1,
     who_is_blocked_gets_nothing/1,
     who_blocks_gets_nothing/1,
-    who_sent_no_presence_gets_nothing/1
+    who_sent_no_presence_gets_nothing/1,
+    no_error_was_logged/1
 ]).
 
 -define(MINE, <<"/twitter/MyStream">>).
 -define(FRIENDS, <<"/twitter/FriendsStream">>).
 
 all() ->
-    [{group, push}, {group, nobody_else}].
+    [{group, push}, {group, nobody_else}, no_error_was_logged].
 
 groups() ->
     [
@@ -53,13 +54,12 @@ groups() ->
     ].
 
 init_per_suite(Config) ->
-    {ok, Server} = twitter_server:start(#{
-        dir => proplists:get_value(priv_dir, Config), modules => #{mod_shared_roster => #{}}
-    }),
-    [{server, Server} | Config].
+    twitter_cases:start(Config, #{
+        modules => #{mod_shared_roster => #{}}
+    }).
 
 end_per_suite(Config) ->
-    ok = twitter_server:stop(server(Config)).
+    twitter_cases:stop(Config).
 
 %%% What is pushed
 
@@ -248,6 +248,9 @@ who_sent_no_presence_gets_nothing(Config) ->
     _ = twitter_requests:publish(Alice, <<"b">>, <<"Hello again">>),
     ?assertMatch([{item, _, <<"b">>, _}], twitter_events:posts(Server, Bob)).
 
+no_error_was_logged(Config) ->
+    twitter_cases:no_error_was_logged(Config).
+
 %%% Helpers
 
 publish_edit_retract(Author) ->
@@ -257,20 +260,17 @@ publish_edit_retract(Author) ->
 
 %% Two clients whose users see each other's presence.
 friends(Config) ->
-    Alice = fresh(Config, <<"alice">>),
-    Bob = fresh(Config, <<"bob">>),
-    ok = twitter_users:befriend(server(Config), user(Alice), user(Bob)),
-    {Alice, Bob}.
+    list_to_tuple(twitter_cases:friends(Config, [<<"alice">>, <<"bob">>])).
 
 fresh(Config, Name) ->
-    Server = server(Config),
-    twitter_users:login(Server, twitter_users:fresh(Server, Name)).
+    [Client] = twitter_cases:strangers(Config, [Name]),
+    Client.
 
 user(Client) ->
-    list_to_tuple(binary:split(twitter_client:bare(Client), <<"@">>)).
+    twitter_cases:user(Client).
 
 server(Config) ->
-    proplists:get_value(server, Config).
+    twitter_cases:server(Config).
 
 element(Xml) ->
     fxml_stream:parse_element(Xml).

@@ -4,6 +4,7 @@
 
 -export([start/1, start/2, stop/1, server/1, no_error_was_logged/1]).
 -export([friends/2, strangers/2, circle/1, chat/2, streams/2, user/1, set_contact/4, rename/4]).
+-export([together/1]).
 
 -type config() :: [{atom(), term()}].
 
@@ -94,3 +95,16 @@ no_error_was_logged(Config) ->
         nomatch -> ok;
         {match, [Error]} -> error({logged, Error})
     end.
+
+%% @doc Runs all of them at once, each in a process of its own; returns what they return.
+-spec together([fun(() -> Result)]) -> [Result].
+together(Funs) ->
+    Pids = [spawn_monitor(fun() -> exit({done, Fun()}) end) || Fun <- Funs],
+    [
+        receive
+            {'DOWN', Ref, process, Pid, {done, Result}} -> Result;
+            {'DOWN', Ref, process, Pid, Reason} -> error(Reason)
+        after 60_000 -> error(timeout)
+        end
+     || {Pid, Ref} <- Pids
+    ].

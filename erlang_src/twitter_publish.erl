@@ -1,5 +1,5 @@
-%%% @doc Writing: publish, retract and purge on one's own stream. mod_pubsub does it, on the node
-%%% that stores the author's posts; here requests are checked and names translated.
+%%% @doc Writing: publish, retract and purge on one's own stream. mod_pubsub publishes and retracts, on
+%%% the node that stores the author's posts; here requests are checked and names translated.
 -module(twitter_publish).
 
 -include_lib("xmpp/include/xmpp.hrl").
@@ -45,19 +45,18 @@ retract(#{reader := #{lang := Lang} = Reader} = View,
 %% @doc Deletes all posts: XEP-0060, section 8.5. To the friends' clients it is a retraction of each:
 %% a purge of FriendsStream would take everybody's posts away.
 -spec purge(twitter_view:view(), iq()) -> iq().
-purge(#{reader := #{service := Service, name := Name, from := From} = Reader} = View,
+purge(#{reader := #{service := Service, name := Name, from := From, lang := Lang}} = View,
       #iq{sub_els = [#pubsub_owner{} = Request]} = IQ) ->
     #{host := Host} = Service,
-    Stored = Request#pubsub_owner{purge = stored(Reader)},
+    Request#pubsub_owner{purge = undefined} =:= #pubsub_owner{}
+        orelse twitter_error:refuse(bad_request, Lang),
     writing(View,
             fun(Author) ->
-                    ok = twitter_store:ensure_node(Host, Author),
                     Ids = twitter_index:ids(Service, Name),
-                    Answer = mod_pubsub:process_pubsub_owner(IQ#iq{sub_els = [Stored]}),
+                    ok = twitter_store:purge(Host, Author),
                     ok = twitter_index:forget(Host, Name),
-                    Left = twitter_index:ids(Service, Name),
-                    twitter_fanout:retracted(Service, Name, From, Ids -- Left),
-                    Answer
+                    twitter_fanout:retracted(Service, Name, From, Ids),
+                    xmpp:make_iq_result(IQ)
             end).
 
 %% An id of mod_pubsub's is the time in hexadecimal digits without padding, so that two moments may

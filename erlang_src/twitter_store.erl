@@ -10,7 +10,7 @@
 -include_lib("xmpp/include/xmpp.hrl").
 -include_lib("ejabberd/include/pubsub.hrl").
 
--export([ensure_node/2, delete_node/2, owner/1, authors/1, places/2, post/3, stamp/2, sync/1]).
+-export([ensure_node/2, delete_node/2, purge/2, owner/1, authors/1, places/2, post/3, stamp/2, sync/1]).
 -export_type([post/0]).
 
 -type post() :: #{author := twitter_nif:jid(), id := binary(), at := erlang:timestamp(),
@@ -74,6 +74,18 @@ delete_node(Host, Node, Nidx) ->
             ejabberd_hooks:run(pubsub_delete_node, ServerHost, [ServerHost, Host, Node, Nidx]);
         {error, Error} ->
             {error, Error}
+    end.
+
+%% @doc Deletes all posts of an author. Not by mod_pubsub's own purge: that is a transaction which two
+%% at once can make fail, or worse: see {@link twitter_writer}.
+-spec purge(Host :: binary(), Author :: jid:jid()) -> ok.
+purge(Host, Author) ->
+    case node_index(Host, jid:encode(Author)) of
+        none ->
+            ok;
+        Nidx ->
+            _ = result(action(Host, purge_node, [Nidx, Author])),
+            ok
     end.
 
 %% The number of a node is chosen and given back in a transaction, with the lock that is needed in the

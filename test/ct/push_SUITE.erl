@@ -1,7 +1,7 @@
 %%% The push: a post reaches everybody who may see its author's presence, at once, and nobody else.
 -module(push_SUITE).
 
--include_lib("fast_xml/include/fxml.hrl").
+-include_lib("xmpp/include/xmpp.hrl").
 -include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, groups/0, init_per_suite/1, end_per_suite/1]).
@@ -16,6 +16,7 @@
     the_answer_does_not_wait/1,
     subscription_from_is_enough/1,
     shared_roster_groups_count/1,
+    mix_channels_do_not_count/1,
     who_shares_no_presence_gets_nothing/1,
     who_was_removed_gets_nothing/1,
     who_is_blocked_gets_nothing/1,
@@ -23,6 +24,8 @@
     who_sent_no_presence_gets_nothing/1,
     no_error_was_logged/1
 ]).
+%% Hook on the server under test.
+-export([add_channel/2]).
 
 -define(MINE, <<"/twitter/MyStream">>).
 -define(FRIENDS, <<"/twitter/FriendsStream">>).
@@ -49,6 +52,7 @@ groups() ->
             who_is_blocked_gets_nothing,
             who_blocks_gets_nothing,
             who_sent_no_presence_gets_nothing,
+            mix_channels_do_not_count,
             the_answer_does_not_wait
         ]}
     ].
@@ -194,6 +198,25 @@ shared_roster_groups_count(Config) ->
     {atomic, ok} = Call(remove_user_from_group, [<<"localhost">>, user(Bob), Group]),
     _ = twitter_requests:publish(Alice, <<"b">>, <<"Without Bob">>),
     ?assertEqual([], twitter_events:posts(Server, Bob)).
+
+%% A channel stands in the roster as a contact who sees everything, under a domain of its own.
+mix_channels_do_not_count(Config) ->
+    Server = server(Config),
+    {Alice, Bob} = friends(Config),
+    Hook = [roster_get, <<"localhost">>, ?MODULE, add_channel, 60],
+    true = twitter_server:call(Server, code, add_patha, [filename:dirname(code:which(?MODULE))]),
+    ok = twitter_server:call(Server, ejabberd_hooks, add, Hook),
+    Jid = twitter_server:call(Server, jid, decode, [twitter_client:bare(Alice)]),
+    {Local, Remote} = twitter_server:call(Server, twitter_roster, recipients, [Jid]),
+    Rows = twitter_requests:row_list(twitter_requests:rows(Alice, <<"/twitter/MyFriends">>)),
+    ok = twitter_server:call(Server, ejabberd_hooks, delete, Hook),
+    ?assertEqual({[twitter_client:bare(Bob)], []}, {Local, Remote}),
+    ?assertMatch([_Bob], Rows).
+
+add_channel(Items, _User) ->
+    Channel = #jid{user = <<"coven">>, server = <<"mix.example">>, luser = <<"coven">>, lserver = <<"mix.example">>},
+    Id = #mix_roster_channel{participant_id = <<"1">>},
+    [#roster_item{jid = Channel, subscription = both, mix_channel = Id} | Items].
 
 who_shares_no_presence_gets_nothing(Config) ->
     Server = server(Config),

@@ -240,10 +240,10 @@ set_item(#pubsub_item{nodeidx = Nidx} = Item) ->
 get_item_name(Host, Node, ItemId) ->
     node_flat:get_item_name(Host, Node, ItemId).
 
-%% @doc Every stored node is a child of the root, and nobody's parent.
+%% @doc Every stored node is a child of the same parent, and nobody's parent.
 -spec node_to_path(mod_pubsub:nodeId()) -> {result, [mod_pubsub:nodeId()]}.
 node_to_path(Node) ->
-    {result, [twitter_path:id(root), Node]}.
+    {result, [twitter_path:parent(), Node]}.
 
 -spec path_to_node([mod_pubsub:nodeId()]) -> {result, mod_pubsub:nodeId()}.
 path_to_node(Path) ->

@@ -46,6 +46,8 @@ options() ->
 
 -spec set_node(mod_pubsub:pubsubNode()) ->
           ok | {result, mod_pubsub:nodeIdx()} | {error, stanza_error()}.
+set_node(#pubsub_node{type = <<"twitter">>} = Node) ->
+    nodetree_tree:set_node(Node#pubsub_node{type = <<"flat">>});
 set_node(Node) ->
     nodetree_tree:set_node(Node).
 
@@ -60,26 +62,26 @@ get_node(Host, Node) when is_binary(Host) ->
     case place(Host, Node) of
         root -> root(Host);
         nowhere -> {error, xmpp:err_item_not_found(?T("Node not found"), ejabberd_option:language())};
-        {stored, Id} -> nodetree_tree:get_node(Host, Id)
+        {stored, Id} -> typed(nodetree_tree:get_node(Host, Id))
     end;
 get_node(PepHost, Node) ->
     nodetree_tree:get_node(PepHost, Node).
 
 -spec get_node(mod_pubsub:nodeIdx()) -> mod_pubsub:pubsubNode() | {error, stanza_error()}.
 get_node(Nidx) ->
-    nodetree_tree:get_node(Nidx).
+    typed(nodetree_tree:get_node(Nidx)).
 
 -spec get_nodes(mod_pubsub:host(), non_neg_integer() | infinity) -> [mod_pubsub:pubsubNode()].
 get_nodes(Host, Limit) ->
-    nodetree_tree:get_nodes(Host, Limit).
+    typed(nodetree_tree:get_nodes(Host, Limit)).
 
 -spec get_nodes(mod_pubsub:host()) -> [mod_pubsub:pubsubNode()].
 get_nodes(Host) ->
-    nodetree_tree:get_nodes(Host).
+    typed(nodetree_tree:get_nodes(Host)).
 
 -spec get_all_nodes(mod_pubsub:host()) -> [mod_pubsub:pubsubNode()].
 get_all_nodes(Host) ->
-    nodetree_tree:get_all_nodes(Host).
+    typed(nodetree_tree:get_all_nodes(Host)).
 
 -spec get_parentnodes(mod_pubsub:host(), mod_pubsub:nodeId(), jid:jid()) ->
           [mod_pubsub:pubsubNode()] | {error, stanza_error()}.
@@ -104,7 +106,7 @@ get_subnodes(Host, <<>>, Limit) when is_binary(Host) ->
     end;
 get_subnodes(Host, Node, Limit) when is_binary(Host) ->
     case place(Host, Node) of
-        {stored, Id} -> nodetree_tree:get_subnodes(Host, Id, Limit);
+        {stored, Id} -> typed(nodetree_tree:get_subnodes(Host, Id, Limit));
         _ -> []
     end;
 get_subnodes(PepHost, Node, Limit) ->
@@ -140,7 +142,7 @@ create_node(PepHost, Node, Type, Owner, Options, Parents) ->
 -spec delete_node(mod_pubsub:host(), mod_pubsub:nodeId()) -> [mod_pubsub:pubsubNode()].
 delete_node(Host, Node) when is_binary(Host) ->
     case place(Host, Node) of
-        {stored, Id} -> nodetree_tree:delete_node(Host, Id);
+        {stored, Id} -> typed(nodetree_tree:delete_node(Host, Id));
         _ -> []
     end;
 delete_node(PepHost, Node) ->
@@ -160,17 +162,29 @@ place(_Host, Node) ->
         none -> nowhere
     end.
 
-%% nodetree_tree asks for a stored parent, and the root is none: so the parent is set afterwards.
-%% It keeps the authors' nodes out of the list of the service.
+%% nodetree_tree asks for a stored parent, and ours is none: so it is set afterwards. In the database
+%% the node is an ordinary, private one: a type that nobody knows any more when the plugin is gone would
+%% break every deletion of a node there.
 create_stored(Host, Node, Owner) ->
-    case nodetree_tree:create_node(Host, Node, <<"twitter">>, Owner, node_twitter:options(), []) of
+    case nodetree_tree:create_node(Host, Node, <<"flat">>, Owner, node_twitter:options(), []) of
         {ok, Nidx} ->
             #pubsub_node{} = Stored = nodetree_tree:get_node(Host, Node),
-            ok = nodetree_tree:set_node(Stored#pubsub_node{parents = [?ROOT]}),
+            ok = nodetree_tree:set_node(Stored#pubsub_node{parents = [twitter_path:parent()]}),
             {ok, Nidx};
         {error, _} = Error ->
             Error
     end.
+
+%% While the plugin is here, mod_pubsub gets stored nodes as nodes of our type.
+typed(Nodes) when is_list(Nodes) ->
+    [typed(Node) || Node <- Nodes];
+typed(#pubsub_node{nodeid = {Host, _}, parents = [Parent]} = Node) when is_binary(Host) ->
+    case twitter_path:parent() of
+        Parent -> Node#pubsub_node{type = <<"twitter">>};
+        _ -> Node
+    end;
+typed(Other) ->
+    Other.
 
 fixed_tree() ->
     twitter_error:stanza_error(fixed_tree, ejabberd_option:language()).

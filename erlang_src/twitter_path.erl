@@ -6,7 +6,7 @@
 -module(twitter_path).
 
 -export([is_reserved/1, parse/1, parse_disco/1, id/1, stored/1, author/1]).
--export([make_key/0, with_key/1, without_key/1]).
+-export([parent/0, make_key/0, with_key/1, without_key/1]).
 
 %% @doc Whether the id is `/twitter' or lies below it. Needs no NIF, so that ordinary pubsub works
 %% even where the core could not be loaded.
@@ -41,6 +41,11 @@ author(Id) ->
         %% Where the core could not be loaded, nobody's posts are served.
         error:undef -> none
     end.
+
+%% @doc The parent of all stored nodes, for the database: none that a user could create, list or delete
+%% when the plugin is gone, since no such character comes through XML.
+-spec parent() -> binary().
+parent() -> <<1, "/twitter">>.
 
 %% @doc Chooses the key, once for a run of ejabberd.
 -spec make_key() -> ok.

@@ -87,7 +87,12 @@ handle_info(pubsub_starts, State) ->
     %% By now mod_pubsub has started all its hosts, and told of each.
     flush(pubsub_starts),
     {noreply, Active};
-handle_info(pubsub_stops, State) ->
+handle_info(pubsub_stops, #state{server_host = ServerHost, hosts = Hosts} = State) ->
+    %% It comes back with the settings that are in force by now.
+    case is_configured(ServerHost) orelse Hosts =:= [] of
+        true -> ok;
+        false -> complain(ServerHost, wrong_nodetree())
+    end,
     {noreply, serve([], State)};
 handle_info(_Message, State) ->
     {noreply, State}.
@@ -118,9 +123,18 @@ activate(#state{server_host = ServerHost} = State) ->
             ?INFO_MSG("Microblogs of ~ts are served at ~ts",
                       [ServerHost, lists:join(<<", ">>, Hosts)]),
             Serving;
-        {Format, Args} ->
-            ?ERROR_MSG("There are no microblogs on ~ts: " ++ Format, [ServerHost | Args]),
+        Obstacle ->
+            complain(ServerHost, Obstacle),
             serve([], State)
+    end.
+
+complain(ServerHost, {Format, Args}) ->
+    ?ERROR_MSG("There are no microblogs on ~ts: " ++ Format, [ServerHost | Args]).
+
+is_configured(ServerHost) ->
+    case lists:keyfind(mod_pubsub, 1, ejabberd_option:modules(ServerHost)) of
+        {mod_pubsub, #{nodetree := <<"twitter">>}, _} -> true;
+        _ -> false
     end.
 
 %% Each host with a new, empty index.
@@ -162,8 +176,11 @@ pubsub_obstacle(ServerHost) ->
         nodetree_twitter ->
             none;
         _ ->
-            {"mod_twitter needs another nodetree. Set in mod_pubsub: nodetree: twitter", []}
+            wrong_nodetree()
     end.
+
+wrong_nodetree() ->
+    {"mod_twitter needs another nodetree. Set in mod_pubsub: nodetree: twitter", []}.
 
 %% A process that is still starting answers when it has started, so this waits until mod_pubsub has
 %% installed its handlers.

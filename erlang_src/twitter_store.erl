@@ -39,7 +39,7 @@ create_node(Host, Author) ->
     Options = node_twitter:options(),
     Create = fun() ->
                      nodetree_twitter:create_node(Host, twitter_path:with_key(Node), <<"twitter">>,
-                                                  Author, Options, [twitter_path:id(root)])
+                                                  Author, Options, [twitter_path:parent()])
              end,
     case transaction(Create) of
         {ok, {ok, Nidx}} ->
@@ -138,8 +138,7 @@ owner(Nidx) ->
 %% @doc Everybody who has ever posted. Reads the whole table of nodes.
 -spec authors(Host :: binary()) -> [twitter_nif:jid()].
 authors(Host) ->
-    Root = twitter_path:with_key(twitter_path:id(root)),
-    case mod_pubsub:tree_action(Host, get_subnodes, [Host, Root, infinity]) of
+    case mod_pubsub:tree_action(Host, get_subnodes, [Host, twitter_path:parent(), infinity]) of
         Nodes when is_list(Nodes) ->
             [Author || #pubsub_node{nodeid = {_, Node}} <- Nodes,
                        {ok, Author} <- [twitter_path:author(Node)]];

@@ -15,7 +15,9 @@ use twitter_core::post::Draft;
 use twitter_core::service::{NotLoaded, Offer, Service, Version};
 use twitter_core::stream::{Micros, Place};
 
-use term::{atoms, Failure, Jid, Line, NodeTerm, PageTerm, PayloadTerm, Post, RequestTerm};
+use term::{
+    atoms, Arg, Failure, Jid, Line, List, NodeTerm, PageTerm, PayloadTerm, Post, RequestTerm,
+};
 
 /// The index of one pubsub host, as Erlang holds it.
 struct IndexResource(Service);
@@ -40,8 +42,8 @@ fn parse_disco_node(id: Binary<'_>) -> NodeTerm {
 }
 
 #[rustler::nif]
-fn node_id(node: NodeTerm) -> NifResult<String> {
-    node.id()
+fn node_id(node: Arg<NodeTerm>) -> NifResult<String> {
+    node.0.id()
 }
 
 #[rustler::nif]
@@ -59,14 +61,14 @@ fn check_draft(
     items: usize,
     id: &str,
     payloads: usize,
-    payload: PayloadTerm,
+    payload: Arg<PayloadTerm>,
     max_bytes: usize,
 ) -> Result<Atom, Failure> {
     let draft = Draft {
         items,
         id,
         payloads,
-        payload: payload.as_core(),
+        payload: payload.0.as_core(),
     };
     draft
         .check(max_bytes)
@@ -75,18 +77,18 @@ fn check_draft(
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn text(payload: PayloadTerm) -> String {
-    payload.as_core().text()
+fn text(payload: Arg<PayloadTerm>) -> String {
+    payload.0.as_core().text()
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn title(payload: PayloadTerm) -> String {
-    payload.as_core().title()
+fn title(payload: Arg<PayloadTerm>) -> String {
+    payload.0.as_core().title()
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn friends(owner: Jid, lines: Vec<Line>) -> Vec<(Jid, String)> {
-    let roster = Roster::new(&owner.0, lines.into_iter().filter_map(Line::contact));
+fn friends(owner: Jid, lines: List<Line>) -> Vec<(Jid, String)> {
+    let roster = Roster::new(&owner.0, lines.0.into_iter().filter_map(Line::contact));
     roster
         .friends()
         .into_iter()
@@ -97,11 +99,11 @@ fn friends(owner: Jid, lines: Vec<Line>) -> Vec<(Jid, String)> {
 #[rustler::nif(schedule = "DirtyCpu")]
 fn recipients(
     owner: Jid,
-    lines: Vec<Line>,
-    local_domains: Vec<String>,
+    lines: List<Line>,
+    local_domains: List<&str>,
 ) -> (Vec<Jid>, Vec<(String, Vec<Jid>)>) {
-    let roster = Roster::new(&owner.0, lines.into_iter().filter_map(Line::contact));
-    let found = Recipients::of(&roster, |domain| local_domains.iter().any(|d| d == domain));
+    let roster = Roster::new(&owner.0, lines.0.into_iter().filter_map(Line::contact));
+    let found = Recipients::of(&roster, |domain| local_domains.0.contains(&domain));
     let jids = |list: Vec<_>| list.into_iter().map(Jid).collect();
     let remote = found
         .remote
@@ -112,8 +114,8 @@ fn recipients(
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn batches<'a>(ids: Vec<&'a str>, max_bytes: usize) -> Vec<Vec<&'a str>> {
-    fanout::batches(&ids, max_bytes)
+fn batches<'a>(ids: List<&'a str>, max_bytes: usize) -> Vec<Vec<&'a str>> {
+    fanout::batches(&ids.0, max_bytes)
         .into_iter()
         .map(<[_]>::to_vec)
         .collect()
@@ -130,8 +132,8 @@ fn version(index: Index, author: Jid) -> u64 {
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn load(index: Index, author: Jid, read_under: u64, posts: Vec<(u64, &str)>) -> Atom {
-    let places = posts.into_iter().map(|(at, id)| place(at, id)).collect();
+fn load(index: Index, author: Jid, read_under: u64, posts: List<(u64, &str)>) -> Atom {
+    let places = posts.0.into_iter().map(|(at, id)| place(at, id)).collect();
     taken(index.0.load(&author.0, Version(read_under), places))
 }
 
@@ -166,9 +168,9 @@ fn forget(index: Index, author: Jid) -> Atom {
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn page(index: Index, authors: Vec<Jid>, request: RequestTerm) -> Result<PageTerm, Failure> {
-    let request = request.as_core().ok_or(Failure::BadCursor)?;
-    let authors: Vec<_> = authors.into_iter().map(|Jid(jid)| jid).collect();
+fn page(index: Index, authors: List<Jid>, request: Arg<RequestTerm>) -> Result<PageTerm, Failure> {
+    let request = request.0.as_core().ok_or(Failure::BadCursor)?;
+    let authors: Vec<_> = authors.0.into_iter().map(|Jid(jid)| jid).collect();
     match index.0.page(&authors, &request) {
         Ok(page) => Ok(page.into()),
         Err(NotLoaded(missing)) => Err(Failure::NotLoaded(missing)),
@@ -176,9 +178,9 @@ fn page(index: Index, authors: Vec<Jid>, request: RequestTerm) -> Result<PageTer
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn find(index: Index, authors: Vec<Jid>, ids: Vec<&str>) -> Result<Vec<Post>, Failure> {
-    let authors: Vec<_> = authors.into_iter().map(|Jid(jid)| jid).collect();
-    match index.0.find(&authors, &ids) {
+fn find(index: Index, authors: List<Jid>, ids: List<&str>) -> Result<Vec<Post>, Failure> {
+    let authors: Vec<_> = authors.0.into_iter().map(|Jid(jid)| jid).collect();
+    match index.0.find(&authors, &ids.0) {
         Ok(posts) => Ok(posts.into_iter().map(Post::from).collect()),
         Err(NotLoaded(missing)) => Err(Failure::NotLoaded(missing)),
     }

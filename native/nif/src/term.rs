@@ -29,6 +29,31 @@ pub mod atoms {
     }
 }
 
+/// An argument of any other form than the one expected is a `badarg`, whatever its decoder says.
+pub struct Arg<T>(pub T);
+
+impl<'a, T: Decoder<'a>> Decoder<'a> for Arg<T> {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        term.decode().map(Arg).map_err(|_| Error::BadArg)
+    }
+}
+
+/// A proper list; any other is a `badarg`.
+pub struct List<T>(pub Vec<T>);
+
+impl<'a, T: Decoder<'a>> Decoder<'a> for List<T> {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        let mut rest = term;
+        let mut items = Vec::new();
+        while !rest.is_empty_list() {
+            let (head, tail) = rest.list_get_cell().map_err(|_| Error::BadArg)?;
+            items.push(head.decode().map_err(|_| Error::BadArg)?);
+            rest = tail;
+        }
+        Ok(Self(items))
+    }
+}
+
 /// A bare JID: a binary.
 pub struct Jid(pub BareJid);
 

@@ -1,0 +1,317 @@
+%%% Modules are stopped, started, reloaded and killed while the server runs: nothing is left
+%%% behind, nothing is lost, and the microblog is back as soon as its parts are.
+-module(lifecycle_SUITE).
+
+-include_lib("fast_xml/include/fxml.hrl").
+
+-export([all/0, init_per_suite/1, end_per_suite/1, init_per_testcase/2, end_per_testcase/2]).
+-export([
+    nothing_is_left_of_mod_twitter/1,
+    mod_twitter_stops_and_starts/1,
+    mod_pubsub_stops_and_starts/1,
+    a_changed_option_of_mod_pubsub/1,
+    the_nodetree_changes_and_changes_back/1,
+    mod_twitter_comes_before_its_nodetree/1,
+    a_killed_service_is_started_again/1,
+    a_killed_worker_is_started_again/1,
+    a_killed_mod_pubsub_is_started_again/1,
+    a_service_that_keeps_crashing_comes_back/1
+]).
+
+-define(HOST, <<"localhost">>).
+-define(MINE, <<"/twitter/MyStream">>).
+-define(FRIENDS, <<"/twitter/FriendsStream">>).
+
+all() ->
+    [
+        nothing_is_left_of_mod_twitter,
+        mod_twitter_stops_and_starts,
+        mod_pubsub_stops_and_starts,
+        a_changed_option_of_mod_pubsub,
+        the_nodetree_changes_and_changes_back,
+        mod_twitter_comes_before_its_nodetree,
+        a_killed_service_is_started_again,
+        a_killed_worker_is_started_again,
+        a_killed_mod_pubsub_is_started_again,
+        a_service_that_keeps_crashing_comes_back
+    ].
+
+init_per_suite(Config) ->
+    Dir = proplists:get_value(priv_dir, Config),
+    {ok, Server} = twitter_server:start(#{dir => Dir, name => "lifecycle", twitter => absent}),
+    [{server, Server} | Config].
+
+end_per_suite(Config) ->
+    ok = twitter_server:stop(server(Config)).
+
+init_per_testcase(nothing_is_left_of_mod_twitter, Config) ->
+    Config;
+init_per_testcase(_Case, Config) ->
+    Server = server(Config),
+    ok = twitter_server:reload(Server, #{twitter => #{}, pubsub => #{}}),
+    [Alice, Bob] = [twitter_users:fresh(Server, Name) || Name <- [<<"alice">>, <<"bob">>]],
+    ok = twitter_users:befriend(Server, Alice, Bob),
+    Clients = {AliceClient, _} = {twitter_users:login(Server, Alice), twitter_users:login(Server, Bob)},
+    %% A post from before whatever happens.
+    <<"before">> = twitter_posts:publish(AliceClient, <<"before">>, <<"Hello">>),
+    [{clients, Clients} | Config].
+
+end_per_testcase(_Case, _Config) ->
+    ok.
+
+%%% Cases
+
+nothing_is_left_of_mod_twitter(Config) ->
+    Server = server(Config),
+    %% What the server makes up at its first use is there before.
+    ok = twitter_ordinary:check(Server),
+    Before = traces(Server),
+    ok = twitter_server:reload(Server, #{twitter => #{}}),
+    Meanwhile = traces(Server),
+    [] = [Trace || {Trace, Same} <- Before, lists:keyfind(Trace, 1, Meanwhile) =:= {Trace, Same},
+                   lists:member(Trace, [hooks, handlers, names, terms, processes])],
+    Alice = twitter_users:login(Server, twitter_users:fresh(Server, <<"alice">>)),
+    _ = twitter_posts:publish(Alice, <<"Hello">>),
+    [_] = twitter_posts:read(Alice, ?MINE),
+    ok = twitter_client:close(Alice),
+    ok = twitter_server:reload(Server, #{twitter => absent}),
+    After = traces(Server),
+    [] = [{Trace, Left -- Was, Was -- Left} || {{Trace, Was}, {Trace, Left}} <- lists:zip(Before, After), Was =/= Left],
+    ok = twitter_ordinary:check(Server).
+
+mod_twitter_stops_and_starts(Config) ->
+    Server = server(Config),
+    {Alice, Bob} = clients(Config),
+    lists:foreach(
+        fun(_) ->
+            ok = module(Server, stop_module, mod_twitter),
+            refused = try_publish(Alice),
+            false = lists:keymember(<<"/twitter">>, 1, twitter_posts:rows(Bob, <<>>)),
+            {ok, _} = module(Server, start_module, mod_twitter),
+            ok = is_whole(Config)
+        end,
+        [once, twice]
+    ),
+    ok = twitter_ordinary:check(Server).
+
+mod_pubsub_stops_and_starts(Config) ->
+    Server = server(Config),
+    {Alice, _} = clients(Config),
+    ok = module(Server, stop_module, mod_pubsub),
+    refused = try_publish(Alice),
+    {ok, _} = module(Server, start_module, mod_pubsub),
+    ok = wait_for_service(Server),
+    ok = is_whole(Config),
+    ok = twitter_ordinary:check(Server).
+
+%% mod_pubsub cannot reload: ejabberd stops and starts it.
+a_changed_option_of_mod_pubsub(Config) ->
+    Server = server(Config),
+    ok = twitter_server:reload(Server, #{pubsub => #{max_items_node => 7}}),
+    ok = wait_for_service(Server),
+    ok = is_whole(Config),
+    %% Both at once.
+    ok = twitter_server:reload(Server, #{pubsub => #{}, twitter => #{body => false}}),
+    ok = wait_for_service(Server),
+    ok = is_whole(Config),
+    ok = twitter_ordinary:check(Server).
+
+the_nodetree_changes_and_changes_back(Config) ->
+    Server = server(Config),
+    {Alice, Bob} = clients(Config),
+    none = twitter_posts:condition(
+        twitter_posts:pubsub(Alice, <<"set">>, [
+            "<publish node='ordinary'><item id='1'><a xmlns='urn:a'/></item></publish>"
+        ])
+    ),
+    none = twitter_posts:condition(own_pep(Alice, <<"set">>, [
+        "<publish node='urn:b'><item id='1'><b xmlns='urn:b'/></item></publish>"
+    ])),
+    Others = fun() ->
+        {
+            twitter_posts:read(Bob, <<"ordinary">>),
+            fxml:get_path_s(own_pep(Alice, <<"get">>, ["<items node='urn:b'/>"]), [{elem, <<"pubsub">>}])
+        }
+    end,
+    Before = {[{_, <<"1">>, _}], #xmlel{}} = Others(),
+    Length = byte_size(twitter_server:log(Server)),
+    ok = twitter_server:reload(Server, #{pubsub => #{nodetree => tree}}),
+    ok = wait_for_service(Server),
+    <<_:Length/binary, Log/binary>> = twitter_server:log(Server),
+    same(Before, Others()),
+    false = lists:keymember(<<"/twitter">>, 1, twitter_posts:rows(Bob, <<>>)),
+    [] = [Row || {<<"/twitter/", _/binary>>, _} = Row <- twitter_posts:rows(Bob, <<>>)],
+    ok = twitter_ordinary:check(Server),
+    ok = twitter_server:reload(Server, #{pubsub => #{}}),
+    ok = wait_for_service(Server),
+    ok = is_whole(Config),
+    same(Before, Others()),
+    %% The same lines that a start with such settings gives.
+    {_, _} = binary:match(Log, <<"nodetree: twitter">>).
+
+%% Half a configuration is mended while the server runs, in either order.
+mod_twitter_comes_before_its_nodetree(Config) ->
+    Server = server(Config),
+    ok = twitter_server:reload(Server, #{twitter => absent, pubsub => #{nodetree => tree}}),
+    ok = twitter_ordinary:check(Server),
+    ok = twitter_server:reload(Server, #{twitter => #{}}),
+    ok = twitter_server:reload(Server, #{pubsub => #{}}),
+    ok = wait_for_service(Server),
+    ok = is_whole(Config),
+    ok = twitter_server:reload(Server, #{twitter => absent, pubsub => #{nodetree => tree}}),
+    ok = twitter_server:reload(Server, #{pubsub => #{}}),
+    ok = twitter_server:reload(Server, #{twitter => #{}}),
+    ok = is_whole(Config),
+    ok = twitter_server:reload(Server, #{twitter => absent, pubsub => #{nodetree => tree}}),
+    ok = twitter_server:reload(Server, #{twitter => #{}, pubsub => #{}}),
+    ok = wait_for_service(Server),
+    ok = is_whole(Config).
+
+a_killed_service_is_started_again(Config) ->
+    Server = server(Config),
+    Sup = process_name(Server, twitter_sup),
+    {Id, Pid} = child(Server, Sup, fun(Id) -> Id =:= twitter_service end),
+    kill(Server, Sup, Id, Pid),
+    ok = is_whole(Config),
+    ok = module(Server, stop_module, mod_twitter),
+    {ok, _} = module(Server, start_module, mod_twitter),
+    ok = is_whole(Config).
+
+a_killed_worker_is_started_again(Config) ->
+    Server = server(Config),
+    Sup = process_name(Server, twitter_sup),
+    %% One of each kind: more would be more than the supervisor bears.
+    Kinds = lists:ukeysort(1, [
+        {Modules, Id, Pid}
+     || {Id, Pid, _, Modules} <- children(Server, Sup), Id =/= twitter_service
+    ]),
+    true = Kinds =/= [],
+    [ok = kill(Server, Sup, Id, Pid) || {_, Id, Pid} <- Kinds],
+    ok = is_whole(Config).
+
+a_killed_mod_pubsub_is_started_again(Config) ->
+    Server = server(Config),
+    Sup = ejabberd_gen_mod_sup,
+    Name = process_name(Server, mod_pubsub),
+    {Id, Pid} = child(Server, Sup, fun(Id) -> Id =:= Name end),
+    kill(Server, Sup, Id, Pid),
+    ok = wait_for_service(Server),
+    ok = is_whole(Config),
+    ok = twitter_ordinary:check(Server).
+
+%% More crashes than a supervisor bears: then the next one above starts it all anew.
+a_service_that_keeps_crashing_comes_back(Config) ->
+    Server = server(Config),
+    Sup = process_name(Server, twitter_sup),
+    {Sup, SupPid} = child(Server, ejabberd_gen_mod_sup, fun(Id) -> Id =:= Sup end),
+    ok = crash_until_gone(Server, Sup),
+    ok = wait_for_another(Server, ejabberd_gen_mod_sup, Sup, SupPid, 10_000),
+    ok = is_whole(Config),
+    ok = twitter_ordinary:check(Server).
+
+crash_until_gone(Server, Sup) ->
+    try
+        {Id, Pid} = child(Server, Sup, fun(Id) -> Id =:= twitter_service end),
+        ok = kill(Server, Sup, Id, Pid)
+    of
+        ok -> crash_until_gone(Server, Sup)
+    catch
+        exit:{Reason, {gen_server, call, _}} when Reason =:= noproc; Reason =:= shutdown -> ok
+    end.
+
+%%% Is it all there?
+
+%% The post from before is there, and a new one comes and stands after it.
+is_whole(Config) ->
+    {Alice, Bob} = clients(Config),
+    Jid = twitter_client:bare(Alice),
+    {Jid, <<"before">>, <<"Hello">>} = hd(twitter_posts:read(Bob, ?FRIENDS)),
+    _ = twitter_client:sync(Bob),
+    Id = twitter_posts:publish(Alice, <<"Still here">>),
+    #xmlel{} = twitter_client:expect(Bob, twitter_posts:is_event(?FRIENDS, Id)),
+    %% It comes once.
+    ok = twitter_server:settle(server(Config), <<"pubsub.localhost">>),
+    ok = twitter_client:refute(Bob, twitter_posts:is_event(?FRIENDS, Id)),
+    {Jid, Id, <<"Still here">>} = lists:last(twitter_posts:read(Bob, ?FRIENDS)),
+    {Jid, Id, <<"Still here">>} = lists:last(twitter_posts:read(Alice, ?MINE)),
+    true = lists:keymember(<<"/twitter">>, 1, twitter_posts:rows(Bob, <<>>)),
+    ok.
+
+try_publish(Client) ->
+    case twitter_posts:condition(twitter_posts:pubsub(Client, <<"set">>, [
+        "<publish node='/twitter/MyStream'><item><a xmlns='urn:a'/></item></publish>"
+    ])) of
+        none -> published;
+        _ -> refused
+    end.
+
+own_pep(Client, Type, Content) ->
+    twitter_posts:pubsub({Client, twitter_client:bare(Client)}, Type, Content).
+
+%% Whatever a module could leave behind.
+traces(Server) ->
+    Call = fun(Module, Function, Args) -> twitter_server:call(Server, Module, Function, Args) end,
+    [
+        %% A hook that once had a handler leaves an empty list; that is ejabberd's own.
+        {hooks, lists:sort([Hook || {_, [_ | _]} = Hook <- Call(ets, tab2list, [hooks])])},
+        {handlers, lists:sort(Call(ets, tab2list, [ejabberd_local]))},
+        {handlers_of_accounts, lists:sort(Call(ets, tab2list, [ejabberd_sm]))},
+        {routes, lists:sort(Call(ejabberd_router, get_all_routes, []))},
+        {names, ours(Call(erlang, registered, []))},
+        {tables, ours([Call(ets, info, [Table, name]) || Table <- Call(ets, all, [])])},
+        {terms, ours([
+            %% The logger remembers each module that logs.
+            Key || {Key, _} <- Call(persistent_term, get, []), element(1, Key) =/= logger_config
+        ])},
+        {processes, ours([
+            {Call(proc_lib, initial_call, [Pid]), Call(erlang, process_info, [Pid, registered_name])}
+         || Pid <- Call(erlang, processes, [])
+        ])},
+        {modules, ours(Call(gen_mod, loaded_modules, [?HOST]))},
+        {children, ours([Id || {Id, _, _, _} <- children(Server, ejabberd_gen_mod_sup)])}
+    ].
+
+ours(Terms) ->
+    lists:sort([Term || Term <- Terms, nomatch =/= string:find(io_lib:format("~w", [Term]), "twitter")]).
+
+same(Expected, Expected) -> ok;
+same(Expected, Found) -> error({different, Expected -- Found, Found -- Expected}).
+
+%%% Processes
+
+module(Server, Function, Module) ->
+    twitter_server:call(Server, gen_mod, Function, [?HOST, Module]).
+
+process_name(Server, Module) ->
+    twitter_server:call(Server, gen_mod, get_module_proc, [?HOST, Module]).
+
+%% mod_pubsub has told the service that it starts; when this one answers, it has acted.
+wait_for_service(Server) ->
+    _ = twitter_server:call(Server, sys, get_state, [process_name(Server, twitter_service)]),
+    ok.
+
+children(Server, Sup) ->
+    twitter_server:call(Server, supervisor, which_children, [Sup]).
+
+child(Server, Sup, IsMeant) ->
+    [Child] = [{Id, Pid} || {Id, Pid, _, _} <- children(Server, Sup), IsMeant(Id)],
+    Child.
+
+%% Returns when the supervisor has a new one; each question is answered by it in its turn.
+kill(Server, Sup, Id, Pid) ->
+    true = twitter_server:call(Server, erlang, exit, [Pid, kill]),
+    wait_for_another(Server, Sup, Id, Pid, 10_000).
+
+wait_for_another(Server, Sup, Id, Old, Tries) when Tries > 0 ->
+    case child(Server, Sup, fun(Other) -> Other =:= Id end) of
+        {Id, New} when is_pid(New), New =/= Old -> ok;
+        _ -> wait_for_another(Server, Sup, Id, Old, Tries - 1)
+    end.
+
+%%% Helpers
+
+server(Config) ->
+    proplists:get_value(server, Config).
+
+clients(Config) ->
+    proplists:get_value(clients, Config).

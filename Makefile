@@ -10,7 +10,7 @@ export PYTHON ?= /usr/bin/python3
 
 PLUGIN := _build/default/lib/ejabberd_twitter
 
-.PHONY: help deps build demo test check ct slixmpp screenshots clean
+.PHONY: help deps build demo test check ct slixmpp bench screenshots clean
 
 help:
 	@echo 'make deps      install the Debian packages that are missing'
@@ -21,6 +21,7 @@ help:
 	@echo 'make check     formats, lints, types and documentation, warnings denied'
 	@echo 'make ct        Common Test; SUITE=x_SUITE and CASE=y choose'
 	@echo 'make slixmpp   tests from outside, with slixmpp; TEST=test_x chooses'
+	@echo 'make bench     times the core; see bench/RESULTS.md'
 	@echo 'make screenshots  the pictures of the README, by a real Psi'
 	@echo 'make clean     remove everything that was built'
 
@@ -47,6 +48,9 @@ ct: build
 
 slixmpp: build
 	@$(PYTHON) test/support/run_slixmpp.py _build/results/slixmpp $(TEST)
+
+bench:
+	cargo bench --locked -p twitter_core --bench timeline
 
 screenshots: build
 	@$(PYTHON) test/support/screenshots.py

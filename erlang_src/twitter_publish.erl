@@ -73,8 +73,10 @@ writing(#{node := {stream, mine}, reader := Reader}, Write) ->
     Answer = twitter_writer:run(Service, Name, fun() -> Write(twitter_reader:publisher(Reader)) end),
     case Answer of
         #iq{type = result} ->
-            ok = twitter_store:sync(Lang),
-            Answer;
+            case twitter_store:sync() of
+                ok -> Answer;
+                {error, Error} -> twitter_error:refuse(Error, Lang)
+            end;
         #iq{type = error} ->
             twitter_error:refuse(xmpp:get_error(Answer), Lang)
     end;

@@ -10,7 +10,7 @@
 -include_lib("xmpp/include/xmpp.hrl").
 -include_lib("ejabberd/include/pubsub.hrl").
 
--export([ensure_node/2, delete_node/2, purge/2, owner/1, authors/1, places/2, post/3, stamp/2, sync/1]).
+-export([ensure_node/2, delete_node/2, purge/2, owner/1, authors/1, places/2, post/3, stamp/2, sync/0]).
 -export_type([post/0]).
 
 -type post() :: #{author := twitter_nif:jid(), id := binary(), at := erlang:timestamp(),
@@ -71,7 +71,9 @@ delete_node(Host, Node, Nidx) ->
     case transaction(Delete) of
         {ok, _} ->
             ServerHost = mod_pubsub:serverhost(Host),
-            ejabberd_hooks:run(pubsub_delete_node, ServerHost, [ServerHost, Host, Node, Nidx]);
+            ejabberd_hooks:run(pubsub_delete_node, ServerHost, [ServerHost, Host, Node, Nidx]),
+            %% Nobody of that name must find them after a crash.
+            sync();
         {error, Error} ->
             {error, Error}
     end.
@@ -185,14 +187,14 @@ stamp(Nidx, Id) ->
 
 %% @doc Returns when all that was written is safe from a crash of the virtual machine. Mnesia keeps
 %% its log in memory for up to two seconds; a post that was acknowledged must not be lost in them.
--spec sync(Lang :: binary()) -> ok.
-sync(Lang) ->
+-spec sync() -> ok | {error, #stanza_error{}}.
+sync() ->
     case mnesia:sync_log() of
         ok ->
             ok;
         {error, Reason} ->
             ?ERROR_MSG("The log of Mnesia cannot be written: ~tp", [Reason]),
-            twitter_error:refuse(database_failure(), Lang)
+            {error, database_failure()}
     end.
 
 -spec node_index(binary(), twitter_nif:jid()) -> mod_pubsub:nodeIdx() | none.

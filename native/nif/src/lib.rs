@@ -114,7 +114,7 @@ fn recipients(
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn batches<'a>(ids: List<&'a str>, max_bytes: usize) -> Vec<Vec<&'a str>> {
+fn batches(ids: List<&str>, max_bytes: usize) -> Vec<Vec<&str>> {
     fanout::batches(&ids.0, max_bytes)
         .into_iter()
         .map(<[_]>::to_vec)

@@ -29,118 +29,110 @@ all() ->
     ].
 
 init_per_suite(Config) ->
-    Dir = proplists:get_value(priv_dir, Config),
-    {ok, Server} = twitter_server:start(#{dir => Dir, name => "accounts"}),
-    [{server, Server} | Config].
+    twitter_cases:start(Config).
 
 end_per_suite(Config) ->
-    ok = twitter_server:stop(server(Config)).
+    twitter_cases:stop(Config).
 
 %%% Cases
 
 posts_go_with_the_account(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [Alice, Bob, Carol] = friends(Server),
     [AliceClient, BobClient, CarolClient] = [twitter_users:login(Server, User) || User <- [Alice, Bob, Carol]],
-    Id = twitter_posts:publish(AliceClient, <<"Hello">>),
-    OfCarol = twitter_posts:publish(CarolClient, <<"Hello too">>),
-    2 = length(twitter_posts:read(BobClient, ?FRIENDS)),
-    ok = remove(Server, Alice),
-    [{_, OfCarol, _}] = twitter_posts:read(BobClient, ?FRIENDS),
-    <<"item-not-found">> = twitter_posts:condition(
-        twitter_posts:pubsub(BobClient, <<"get">>, ["<items node='/twitter/FriendsStream/", Id, "'/>"])
+    Id = twitter_requests:publish(AliceClient, <<"Hello">>),
+    OfCarol = twitter_requests:publish(CarolClient, <<"Hello too">>),
+    2 = length(twitter_reading:entries(BobClient, ?FRIENDS)),
+    ok = twitter_users:unregister(Server, Alice),
+    [{_, OfCarol, _}] = twitter_reading:entries(BobClient, ?FRIENDS),
+    <<"item-not-found">> = twitter_answers:refusal(
+        twitter_requests:pubsub(BobClient, get, ["<items node='/twitter/FriendsStream/", Id, "'/>"])
     ),
     [] = stored(Server, Alice),
     ok = twitter_server:restart(Server),
-    [{_, OfCarol, _}] = twitter_posts:read(twitter_users:login(Server, Bob), ?FRIENDS).
+    [{_, OfCarol, _}] = twitter_reading:entries(twitter_users:login(Server, Bob), ?FRIENDS).
 
 %% As XEP-0077 has it.
 a_user_deletes_his_account(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [Alice, Bob, _] = friends(Server),
     AliceClient = twitter_users:login(Server, Alice),
     BobClient = twitter_users:login(Server, Bob),
-    Id = twitter_posts:publish(AliceClient, <<"Hello">>),
-    _ = twitter_client:expect(BobClient, twitter_posts:is_event(?FRIENDS, Id)),
+    Id = twitter_requests:publish(AliceClient, <<"Hello">>),
+    _ = twitter_client:expect(BobClient, twitter_events:is_event(?FRIENDS, Id)),
     ok = twitter_client:send(AliceClient, [
         "<iq type='set' id='bye' to='localhost'><query xmlns='jabber:iq:register'><remove/></query></iq>"
     ]),
     %% Alice's session ends when her account is gone.
     ok = await_end(AliceClient),
-    [] = twitter_posts:read(BobClient, ?FRIENDS),
+    [] = twitter_reading:entries(BobClient, ?FRIENDS),
     [] = stored(Server, Alice).
 
 who_comes_later_starts_anew(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [{Name, Host} = Alice, Bob, _] = friends(Server),
     AliceClient = twitter_users:login(Server, Alice),
     BobClient = twitter_users:login(Server, Bob),
-    _ = twitter_posts:publish(AliceClient, <<"same">>, <<"old">>),
-    _ = twitter_posts:publish(AliceClient, <<"old">>),
-    ok = remove(Server, Alice),
+    _ = twitter_requests:publish(AliceClient, <<"same">>, <<"old">>),
+    _ = twitter_requests:publish(AliceClient, <<"old">>),
+    ok = twitter_users:unregister(Server, Alice),
     Alice = twitter_users:register(Server, Name, Host),
     Anew = twitter_users:login(Server, Alice),
-    [] = twitter_posts:read(Anew, ?MINE),
-    <<"same">> = twitter_posts:publish(Anew, <<"same">>, <<"new">>),
-    [{_, <<"same">>, <<"new">>}] = twitter_posts:read(Anew, ?MINE),
-    [{<<"/twitter/MyStream/same">>, <<"new">>}] = twitter_posts:rows(Anew, ?MINE),
+    [] = twitter_reading:entries(Anew, ?MINE),
+    <<"same">> = twitter_requests:publish(Anew, <<"same">>, <<"new">>),
+    [{_, <<"same">>, <<"new">>}] = twitter_reading:entries(Anew, ?MINE),
+    [{<<"/twitter/MyStream/same">>, <<"new">>}] = twitter_reading:rows(Anew, ?MINE),
     %% Bob's roster knew another Alice.
-    [] = twitter_posts:read(BobClient, ?FRIENDS),
+    [] = twitter_reading:entries(BobClient, ?FRIENDS),
     ok = twitter_users:befriend(Server, Alice, Bob),
-    [{_, <<"same">>, <<"new">>}] = twitter_posts:read(BobClient, ?FRIENDS),
+    [{_, <<"same">>, <<"new">>}] = twitter_reading:entries(BobClient, ?FRIENDS),
     ok = twitter_server:restart(Server),
-    [{_, <<"same">>, <<"new">>}] = twitter_posts:read(twitter_users:login(Server, Bob), ?FRIENDS).
+    [{_, <<"same">>, <<"new">>}] = twitter_reading:entries(twitter_users:login(Server, Bob), ?FRIENDS).
 
 an_account_without_posts_goes(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [Alice | _] = friends(Server),
     Length = byte_size(twitter_server:log(Server)),
-    ok = remove(Server, Alice),
+    ok = twitter_users:unregister(Server, Alice),
     <<_:Length/binary, Log/binary>> = twitter_server:log(Server),
     nomatch = binary:match(Log, [<<"[error]">>, <<"[warning]">>]).
 
 %% The name is free while nobody watches over its posts; still nobody inherits them.
 an_account_goes_while_mod_twitter_is_stopped(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [{Name, Host} = Alice, Bob, _] = friends(Server),
-    _ = twitter_posts:publish(twitter_users:login(Server, Alice), <<"Hello">>),
+    _ = twitter_requests:publish(twitter_users:login(Server, Alice), <<"Hello">>),
     ok = twitter_server:call(Server, gen_mod, stop_module, [Host, mod_twitter]),
-    ok = remove(Server, Alice),
+    ok = twitter_users:unregister(Server, Alice),
     {ok, _} = twitter_server:call(Server, gen_mod, start_module, [Host, mod_twitter]),
     Alice = twitter_users:register(Server, Name, Host),
     ok = twitter_users:befriend(Server, Alice, Bob),
     Anew = twitter_users:login(Server, Alice),
-    [] = twitter_posts:read(Anew, ?MINE),
-    Id = twitter_posts:publish(Anew, <<"I am new here">>),
-    [{_, Id, _}] = twitter_posts:read(twitter_users:login(Server, Bob), ?FRIENDS).
+    [] = twitter_reading:entries(Anew, ?MINE),
+    Id = twitter_requests:publish(Anew, <<"I am new here">>),
+    [{_, Id, _}] = twitter_reading:entries(twitter_users:login(Server, Bob), ?FRIENDS).
 
 ordinary_nodes_go_as_ever(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [Alice, Bob, _] = friends(Server),
     AliceClient = twitter_users:login(Server, Alice),
     Node = <<"of-", (element(1, Alice))/binary>>,
-    none = twitter_posts:condition(twitter_posts:pubsub(AliceClient, <<"set">>, [
+    none = twitter_answers:refusal(twitter_requests:pubsub(AliceClient, set, [
         "<publish node='", Node, "'><item id='1'><a xmlns='urn:a'/></item></publish>"
     ])),
-    _ = twitter_posts:publish(AliceClient, <<"Hello">>),
+    _ = twitter_requests:publish(AliceClient, <<"Hello">>),
     BobClient = twitter_users:login(Server, Bob),
-    [{_, <<"1">>, _}] = twitter_posts:read(BobClient, Node),
-    ok = remove(Server, Alice),
+    [{_, <<"1">>, _}] = twitter_reading:entries(BobClient, Node),
+    ok = twitter_users:unregister(Server, Alice),
     ok = twitter_ordinary:check(Server),
     [] = stored(Server, Alice).
 
 %%% Helpers
 
-server(Config) ->
-    proplists:get_value(server, Config).
-
 friends(Server) ->
     [Alice, Bob, Carol] = [twitter_users:fresh(Server, Name) || Name <- [<<"alice">>, <<"bob">>, <<"carol">>]],
     [ok = twitter_users:befriend(Server, Bob, User) || User <- [Alice, Carol]],
     [Alice, Bob, Carol].
-
-remove(Server, {Name, Host}) ->
-    twitter_server:call(Server, ejabberd_auth, remove_user, [Name, Host]).
 
 %% All of a user that is stored for his microblog: nodes, affiliations, items.
 stored(Server, User) ->

@@ -32,24 +32,22 @@ all() ->
     ].
 
 init_per_suite(Config) ->
-    Dir = proplists:get_value(priv_dir, Config),
-    {ok, Server} = twitter_server:start(#{dir => Dir, name => "callbacks"}),
-    [{server, Server} | Config].
+    twitter_cases:start(Config).
 
 end_per_suite(Config) ->
-    ok = twitter_server:stop(server(Config)).
+    twitter_cases:stop(Config).
 
 %%% Cases
 
 %% Nobody has asked the server anything yet.
 both_modules_are_loaded_at_the_start(Config) ->
     [
-        {file, _} = twitter_server:call(server(Config), code, is_loaded, [Module])
+        {file, _} = twitter_server:call(twitter_cases:server(Config), code, is_loaded, [Module])
      || Module <- [node_twitter, nodetree_twitter, twitter_gateway]
     ].
 
 every_callback_is_exported(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     lists:foreach(
         fun({Module, Behaviour}) ->
             Callbacks = callbacks(Server, Behaviour),
@@ -68,10 +66,10 @@ every_callback_is_exported(Config) ->
 
 every_callback_of_the_node_is_tried(Config) ->
     Scene = scene(Config),
-    [] = callbacks(server(Config), gen_pubsub_node) -- [Call || {_, Call, _, _} <- node_calls(Scene)].
+    [] = callbacks(twitter_cases:server(Config), gen_pubsub_node) -- [Call || {_, Call, _, _} <- node_calls(Scene)].
 
 callbacks_of_the_node(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     Scene = scene(Config),
     lists:foreach(
         fun({How, {Function, Arity} = Callback, Args, Check}) ->
@@ -89,10 +87,10 @@ callbacks_of_the_node(Config) ->
 
 every_callback_of_the_tree_is_tried(Config) ->
     Scene = scene(Config),
-    [] = callbacks(server(Config), gen_pubsub_nodetree) -- [Call || {_, Call, _, _} <- tree_calls(Scene)].
+    [] = callbacks(twitter_cases:server(Config), gen_pubsub_nodetree) -- [Call || {_, Call, _, _} <- tree_calls(Scene)].
 
 callbacks_of_the_tree(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     Scene = #{alice := Alice} = scene(Config),
     lists:foreach(
         fun({How, {Function, _} = Callback, Args, Check}) ->
@@ -109,16 +107,16 @@ callbacks_of_the_tree(Config) ->
     Service = twitter_server:call(Server, gen_mod, get_module_proc, [?VHOST, twitter_service]),
     _ = twitter_server:call(Server, sys, get_state, [Service]),
     Client = twitter_users:login(Server, Alice),
-    [{_, <<"1">>, _}, {_, <<"2">>, _}] = twitter_posts:read(Client, <<"/twitter/MyStream">>).
+    [{_, <<"1">>, _}, {_, <<"2">>, _}] = twitter_reading:entries(Client, <<"/twitter/MyStream">>).
 
 %% A node that is not of type twitter is node_flat's.
 ordinary_nodes_keep_their_callbacks(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     #{alice := Alice, node := Node} = scene(Config),
     Client = twitter_users:login(Server, Alice),
     Name = <<"flat-", (element(1, Alice))/binary>>,
-    none = twitter_posts:condition(
-        twitter_posts:pubsub(Client, <<"set">>, ["<create node='", Name, "'/>"])
+    none = twitter_answers:refusal(
+        twitter_requests:pubsub(Client, set, ["<create node='", Name, "'/>"])
     ),
     #pubsub_node{type = <<"flat">>} =
         twitter_server:call(Server, mod_pubsub, tree_action, [?HOST, get_node, [?HOST, Name]]),
@@ -255,18 +253,15 @@ ids(Expected) ->
 
 %%% Helpers
 
-server(Config) ->
-    proplists:get_value(server, Config).
-
 callbacks(Server, Behaviour) ->
     twitter_server:call(Server, Behaviour, behaviour_info, [callbacks]).
 
 %% Alice has posted twice; her stored node is the one to try things on.
 scene(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [Alice, Bob] = [twitter_users:fresh(Server, Name) || Name <- [<<"alice">>, <<"bob">>]],
     Client = twitter_users:login(Server, Alice),
-    [Id = twitter_posts:publish(Client, Id, Id) || Id <- [<<"1">>, <<"2">>]],
+    [Id = twitter_requests:publish(Client, Id, Id) || Id <- [<<"1">>, <<"2">>]],
     ok = twitter_client:close(Client),
     Stored = twitter_path:stored(twitter_users:jid(Alice)),
     %% mod_pubsub finds it only with the key of this run.

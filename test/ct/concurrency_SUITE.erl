@@ -23,41 +23,39 @@ all() ->
     ].
 
 init_per_suite(Config) ->
-    Dir = proplists:get_value(priv_dir, Config),
-    {ok, Server} = twitter_server:start(#{dir => Dir, name => "concurrency", twitter => #{max_posts => 100}}),
-    [{server, Server} | Config].
+    twitter_cases:start(Config, #{twitter => #{max_posts => 100}}).
 
 end_per_suite(Config) ->
-    ok = twitter_server:stop(server(Config)).
+    twitter_cases:stop(Config).
 
 %%% Cases
 
 %% Each first post makes a node; many at the same moment must not stand in each other's way.
 first_posts_at_the_same_moment(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     Reader = twitter_users:fresh(Server, <<"reader">>),
     Authors = [twitter_users:fresh(Server, <<"author">>) || _ <- lists:seq(1, 12)],
     [ok = twitter_users:befriend(Server, Reader, Author) || Author <- Authors],
     Clients = [twitter_users:login(Server, Author) || Author <- Authors],
-    Ids = at_once([fun() -> twitter_posts:publish(Client, <<"hi">>) end || Client <- Clients]),
-    Found = twitter_posts:stream(twitter_users:login(Server, Reader), ?FRIENDS),
+    Ids = at_once([fun() -> twitter_requests:publish(Client, <<"hi">>) end || Client <- Clients]),
+    Found = twitter_reading:stream(twitter_users:login(Server, Reader), ?FRIENDS),
     true = lists:sort(Ids) =:= lists:sort([Id || {_, Id, _} <- Found]).
 
 one_author_writes_from_many_clients(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     Author = twitter_users:fresh(Server, <<"author">>),
     Clients = [First | _] = [twitter_users:login(Server, Author) || _ <- lists:seq(1, 4)],
     %% Also the author's very first post is written by several at once.
     Lists = at_once([
         fun() ->
-            Ids = [twitter_posts:publish(Client, integer_to_binary(N)) || N <- lists:seq(1, 15)],
-            _ = twitter_posts:publish(Client, <<"shared">>, <<"the last one stays">>),
-            ok = twitter_posts:retract(Client, hd(Ids)),
+            Ids = [twitter_requests:publish(Client, integer_to_binary(N)) || N <- lists:seq(1, 15)],
+            _ = twitter_requests:publish(Client, <<"shared">>, <<"the last one stays">>),
+            ok = twitter_requests:retract(Client, hd(Ids)),
             tl(Ids)
         end
      || Client <- Clients
     ]),
-    Stream = twitter_posts:stream(First, ?MINE),
+    Stream = twitter_reading:stream(First, ?MINE),
     [] = lists:sort([<<"shared">> | lists:append(Lists)]) -- [Id || {_, Id, _} <- Stream],
     57 = length(Stream),
     %% What one client wrote is in its order.
@@ -65,35 +63,32 @@ one_author_writes_from_many_clients(Config) ->
     ok = agrees_with_storage(Server, Author, First).
 
 one_author_publishes_and_purges(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     Author = twitter_users:fresh(Server, <<"author">>),
     Clients = [First | _] = [twitter_users:login(Server, Author) || _ <- lists:seq(1, 4)],
     _ = at_once(
         [
-            fun() -> [twitter_posts:publish(Client, <<"hi">>) || _ <- lists:seq(1, 15)] end
+            fun() -> [twitter_requests:publish(Client, <<"hi">>) || _ <- lists:seq(1, 15)] end
          || Client <- tl(Clients)
-        ] ++ [fun() -> [ok = twitter_posts:purge(First) || _ <- lists:seq(1, 8)] end]
+        ] ++ [fun() -> [ok = twitter_requests:purge(First) || _ <- lists:seq(1, 8)] end]
     ),
     ok = agrees_with_storage(Server, Author, First),
-    ok = twitter_posts:purge(First),
-    [] = twitter_posts:stream(First, ?MINE),
+    ok = twitter_requests:purge(First),
+    [] = twitter_reading:stream(First, ?MINE),
     ok = agrees_with_storage(Server, Author, First).
 
 one_author_publishes_beyond_the_limit(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     Author = twitter_users:fresh(Server, <<"author">>),
     Clients = [First | _] = [twitter_users:login(Server, Author) || _ <- lists:seq(1, 4)],
     _ = at_once([
-        fun() -> [twitter_posts:publish(Client, <<"hi">>) || _ <- lists:seq(1, 30)] end
+        fun() -> [twitter_requests:publish(Client, <<"hi">>) || _ <- lists:seq(1, 30)] end
      || Client <- Clients
     ]),
-    100 = length(twitter_posts:stream(First, ?MINE)),
+    100 = length(twitter_reading:stream(First, ?MINE)),
     ok = agrees_with_storage(Server, Author, First).
 
 %%% Helpers
-
-server(Config) ->
-    proplists:get_value(server, Config).
 
 %% Calls all of them at the same moment; what one raises is raised here.
 at_once(Funs) ->
@@ -116,7 +111,7 @@ at_once(Funs) ->
 
 %% The same stream from memory and, when that is forgotten, from storage.
 agrees_with_storage(Server, Author, Client) ->
-    FromMemory = twitter_posts:stream(Client, ?MINE),
+    FromMemory = twitter_reading:stream(Client, ?MINE),
     ok = twitter_server:call(Server, twitter_index, forget, [?SERVICE, twitter_users:jid(Author)]),
-    FromMemory = twitter_posts:stream(Client, ?MINE),
+    FromMemory = twitter_reading:stream(Client, ?MINE),
     ok.

@@ -77,7 +77,7 @@ nothing_below_twitter_without_mod_twitter(Config) ->
     Others = stored_node(<<"bob@localhost">>),
     Nodes = [<<"/twitter">>, ?MINE, <<"/twitter/FriendsStream">>, <<"/twitter/x">>, Stored, Others],
     Refusals = [
-        {Node, Content, twitter_posts:condition(twitter_posts:pubsub(Alice, <<"set">>, Content))}
+        {Node, Content, twitter_answers:refusal(twitter_requests:pubsub(Alice, set, Content))}
      || Node <- Nodes,
         Content <- [
             ["<create node='", Node, "'/>"],
@@ -88,10 +88,10 @@ nothing_below_twitter_without_mod_twitter(Config) ->
     [] = [Granted || {_, _, none} = Granted <- Refusals],
     [] = twitter_server:call(Server, mnesia, dirty_all_keys, [pubsub_node]),
     %% A name that only begins alike is an ordinary one.
-    none = twitter_posts:condition(
-        twitter_posts:pubsub(Alice, <<"set">>, <<"<create node='/twitters'/>">>)
+    none = twitter_answers:refusal(
+        twitter_requests:pubsub(Alice, set, <<"<create node='/twitters'/>">>)
     ),
-    [{<<"/twitters">>, _}] = twitter_posts:rows(Alice, <<>>),
+    [{<<"/twitters">>, _}] = twitter_reading:rows(Alice, <<>>),
     ok = twitter_server:stop(Server).
 
 stored_posts_stay_private_without_mod_twitter(Config) ->
@@ -99,7 +99,7 @@ stored_posts_stay_private_without_mod_twitter(Config) ->
     [Alice, Bob] = [twitter_users:fresh(Server, Name) || Name <- [<<"alice">>, <<"bob">>]],
     ok = twitter_users:befriend(Server, Alice, Bob),
     Secret = <<"only for friends">>,
-    Id = twitter_posts:publish(twitter_users:login(Server, Alice), Secret),
+    Id = twitter_requests:publish(twitter_users:login(Server, Alice), Secret),
     Node = stored_node(twitter_users:jid(Alice)),
     %% By every way that leads to the stored node, with every setting under which it lies open.
     lists:foreach(
@@ -108,9 +108,9 @@ stored_posts_stay_private_without_mod_twitter(Config) ->
             Carol = login_fresh(Server, <<"carol">>),
             Answers = [Answer || Request <- attempts(Node, Id), Answer <- [Request(Carol)]],
             [] = [Answer || Answer <- Answers, contains(Answer, Secret)],
-            Results = [Answer || Answer <- Answers, twitter_posts:condition(Answer) =:= none],
+            Results = [Answer || Answer <- Answers, twitter_answers:refusal(Answer) =:= none],
             [] = [Answer || Answer <- Results, contains(Answer, Id)],
-            false = lists:keymember(Node, 1, twitter_posts:rows(Carol, <<>>))
+            false = lists:keymember(Node, 1, twitter_reading:rows(Carol, <<>>))
         end,
         [
             #{twitter => absent},
@@ -120,7 +120,7 @@ stored_posts_stay_private_without_mod_twitter(Config) ->
     ),
     ok = twitter_server:restart(Server, #{twitter => #{}, pubsub => #{}}),
     BobClient = twitter_users:login(Server, Bob),
-    [{_, Id, Secret}] = twitter_posts:read(BobClient, <<"/twitter/FriendsStream">>),
+    [{_, Id, Secret}] = twitter_reading:entries(BobClient, <<"/twitter/FriendsStream">>),
     ok = twitter_server:stop(Server).
 
 without_mod_pubsub(Config) ->
@@ -129,7 +129,7 @@ without_mod_pubsub(Config) ->
     Alice = login_fresh(Server, <<"alice">>),
     [] = twitter_client:sync(Alice),
     <<"remote-server-not-found">> =
-        twitter_posts:condition(twitter_posts:pubsub(Alice, <<"get">>, <<"<affiliations/>">>)),
+        twitter_answers:refusal(twitter_requests:pubsub(Alice, get, <<"<affiliations/>">>)),
     ok = twitter_server:stop(Server).
 
 without_the_native_library(Config) ->
@@ -148,13 +148,11 @@ without_the_native_library(Config) ->
     ok = twitter_ordinary:check(Server),
     Alice = login_fresh(Server, <<"alice">>),
     Publish = <<"<publish node='/twitter/MyStream'><item id='1'><a xmlns='urn:a'/></item></publish>">>,
-    true = none =/= twitter_posts:condition(twitter_posts:pubsub(Alice, <<"set">>, Publish)),
+    true = none =/= twitter_answers:refusal(twitter_requests:pubsub(Alice, set, Publish)),
     %% The modules can be stopped and started all the same, and accounts deleted.
     ok = twitter_server:call(Server, gen_mod, stop_module, [<<"localhost">>, mod_twitter]),
     {ok, _} = twitter_server:call(Server, gen_mod, start_module, [<<"localhost">>, mod_twitter]),
-    ok = twitter_server:call(Server, ejabberd_auth, remove_user, [
-        twitter_users:fresh(Server, <<"gone">>), <<"localhost">>
-    ]),
+    ok = twitter_users:unregister(Server, twitter_users:fresh(Server, <<"gone">>)),
     ok = twitter_ordinary:check(Server),
     ok = twitter_server:stop(Server).
 
@@ -229,11 +227,11 @@ microblog_works(Server) ->
     [Alice, Bob] = [twitter_users:fresh(Server, Name) || Name <- [<<"alice">>, <<"bob">>]],
     ok = twitter_users:befriend(Server, Alice, Bob),
     [AliceClient, BobClient] = [twitter_users:login(Server, User) || User <- [Alice, Bob]],
-    Id = twitter_posts:publish(AliceClient, <<"Hello">>),
-    _ = twitter_client:expect(BobClient, twitter_posts:is_event(<<"/twitter/FriendsStream">>, Id)),
-    [{_, Id, <<"Hello">>}] = twitter_posts:read(BobClient, <<"/twitter/FriendsStream">>),
-    [{_, Id, <<"Hello">>}] = twitter_posts:read(AliceClient, ?MINE),
-    true = lists:keymember(<<"/twitter">>, 1, twitter_posts:rows(BobClient, <<>>)),
+    Id = twitter_requests:publish(AliceClient, <<"Hello">>),
+    _ = twitter_client:expect(BobClient, twitter_events:is_event(<<"/twitter/FriendsStream">>, Id)),
+    [{_, Id, <<"Hello">>}] = twitter_reading:entries(BobClient, <<"/twitter/FriendsStream">>),
+    [{_, Id, <<"Hello">>}] = twitter_reading:entries(AliceClient, ?MINE),
+    true = lists:keymember(<<"/twitter">>, 1, twitter_reading:rows(BobClient, <<>>)),
     ok.
 
 %% The name is made in this node; the server needs no library for it.
@@ -241,22 +239,13 @@ stored_node(Jid) ->
     twitter_path:stored(Jid).
 
 attempts(Node, Id) ->
-    Get = fun(Content) -> fun(Client) -> twitter_posts:pubsub(Client, <<"get">>, Content) end end,
-    Set = fun(Content) -> fun(Client) -> twitter_posts:pubsub(Client, <<"set">>, Content) end end,
+    Get = fun(Content) -> fun(Client) -> twitter_requests:pubsub(Client, get, Content) end end,
+    Set = fun(Content) -> fun(Client) -> twitter_requests:pubsub(Client, set, Content) end end,
     Owner = fun(Type, Content) ->
-        fun(Client) ->
-            twitter_posts:request(Client, Type, [
-                "<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>", Content, "</pubsub>"
-            ])
-        end
+        fun(Client) -> twitter_requests:owner(Client, Type, Content) end
     end,
-    Disco = fun(Kind, Name) ->
-        fun(Client) ->
-            twitter_posts:request(Client, <<"get">>, [
-                "<query xmlns='http://jabber.org/protocol/disco#", Kind, "' node='", Name, "'/>"
-            ])
-        end
-    end,
+    Info = fun(Client) -> twitter_requests:info(Client, Node) end,
+    Rows = fun(Parent) -> fun(Client) -> twitter_requests:rows(Client, Parent) end end,
     [
         Get(["<items node='", Node, "'/>"]),
         Get(["<items node='", Node, "' max_items='1'/>"]),
@@ -266,14 +255,14 @@ attempts(Node, Id) ->
         Set(["<subscribe node='", Node, "' jid='carol@localhost'/>"]),
         Set(["<retract node='", Node, "'><item id='", Id, "'/></retract>"]),
         Set(["<publish node='", Node, "'><item id='", Id, "'><a xmlns='urn:a'/></item></publish>"]),
-        Owner(<<"get">>, ["<configure node='", Node, "'/>"]),
-        Owner(<<"get">>, ["<affiliations node='", Node, "'/>"]),
-        Owner(<<"set">>, ["<purge node='", Node, "'/>"]),
-        Owner(<<"set">>, ["<delete node='", Node, "'/>"]),
-        Disco("info", Node),
-        Disco("items", Node),
-        Disco("items", "/twitter"),
-        Disco("items", "/twitter/MyFriends")
+        Owner(get, ["<configure node='", Node, "'/>"]),
+        Owner(get, ["<affiliations node='", Node, "'/>"]),
+        Owner(set, ["<purge node='", Node, "'/>"]),
+        Owner(set, ["<delete node='", Node, "'/>"]),
+        Info,
+        Rows(Node),
+        Rows(<<"/twitter">>),
+        Rows(<<"/twitter/MyFriends">>)
     ].
 
 contains(Answer, Text) ->

@@ -90,31 +90,31 @@ a_contact_who_agreed_to_nothing_is_hidden(Config) ->
 
 a_contact_whom_the_reader_removed_is_hidden(Config) ->
     {Alice, _Bob, Jid} = friend(Config),
-    ok = twitter_requests:remove_contact(Alice, Jid),
+    ok = twitter_users:remove_contact(Alice, Jid),
     assert_hidden(Alice, Jid).
 
 a_contact_who_removed_the_reader_is_hidden(Config) ->
     {Alice, Bob, Jid} = friend(Config),
-    ok = twitter_requests:remove_contact(Bob, twitter_client:bare(Alice)),
+    ok = twitter_users:remove_contact(Bob, twitter_client:bare(Alice)),
     assert_hidden(Alice, Jid).
 
 a_contact_whom_the_reader_blocked_is_hidden(Config) ->
     {Alice, _Bob, Jid} = friend(Config),
-    ok = twitter_requests:block(Alice, Jid),
+    ok = twitter_users:block(Alice, Jid),
     assert_hidden(Alice, Jid),
-    ok = twitter_requests:unblock(Alice, Jid),
+    ok = twitter_users:unblock(Alice, Jid),
     assert_shown(Alice, Jid).
 
 a_contact_who_blocked_the_reader_is_hidden(Config) ->
     {Alice, Bob, Jid} = friend(Config),
-    ok = twitter_requests:block(Bob, twitter_client:bare(Alice)),
+    ok = twitter_users:block(Bob, twitter_client:bare(Alice)),
     assert_hidden(Alice, Jid),
     %% A block outlives the session in which it was made.
     User = twitter_cases:user(Bob),
     ok = twitter_client:close(Bob),
     assert_hidden(Alice, Jid),
     Again = twitter_users:login(twitter_cases:server(Config), User),
-    ok = twitter_requests:unblock(Again, twitter_client:bare(Alice)),
+    ok = twitter_users:unblock(Again, twitter_client:bare(Alice)),
     assert_shown(Alice, Jid).
 
 %% Not even with himself as a contact, which some clients allow.
@@ -191,8 +191,8 @@ stored_names_are_no_nodes(Config) ->
      || Reader <- [Alice, Bob], Owner <- [twitter_client:bare(Alice), twitter_client:bare(Bob)]
     ],
     %% And they are still there, with their posts.
-    [<<"mine">>] = twitter_requests:ids(twitter_requests:items(Alice, <<"/twitter/MyStream">>)),
-    [<<"secret">>] = twitter_requests:ids(twitter_requests:items(Bob, <<"/twitter/MyStream">>)).
+    [<<"mine">>] = twitter_reading:ids(Alice, <<"/twitter/MyStream">>),
+    [<<"secret">>] = twitter_reading:ids(Bob, <<"/twitter/MyStream">>).
 
 %% mod_pubsub cuts the node of a disco request at exclamation marks, and drops empty parts.
 stored_names_are_no_nodes_behind_a_mark(Config) ->
@@ -206,7 +206,7 @@ the_root_behind_a_mark_lists_no_stored_names(Config) ->
 a_pending_form_does_not_lead_to_a_stored_node(Config) ->
     {Alice, Bob, BobJid} = friend(Config),
     [
-        <<"item-not-found">> = twitter_requests:refusal(twitter_asks:pending(Reader, Node))
+        <<"item-not-found">> = twitter_answers:refusal(twitter_asks:pending(Reader, Node))
      || Reader <- [Alice, Bob],
         Node <- [stored(BobJid), stored(?NOBODY), <<"/twitter/", BobJid/binary>>]
     ].
@@ -226,7 +226,7 @@ lists_of_the_service_show_no_stored_names(Config) ->
         Ask <- [Affiliations, Subscriptions, Form, fun(R) -> twitter_requests:rows(R, <<>>) end]
     ],
     %% The owner finds himself to be the owner of what he knows as his stream.
-    Own = fxml:element_to_binary(twitter_requests:result(Affiliations(Bob))),
+    Own = fxml:element_to_binary(twitter_answers:result(Affiliations(Bob))),
     true = contains(Own, <<"/twitter/MyStream">>),
     true = contains(Own, <<"owner">>).
 
@@ -247,13 +247,13 @@ friend(Config) ->
 
 assert_shown(Reader, Jid) ->
     Stream = <<"/twitter/MyFriends/", Jid/binary>>,
-    true = [{Jid, <<"secret">>}] =:= twitter_requests:posts(twitter_requests:items(Reader, Stream)),
+    true = [{Jid, <<"secret">>}] =:= twitter_reading:posts(Reader, Stream),
     true = lists:member({Jid, <<"secret">>}, all_friends_posts(Reader)),
     true = lists:any(fun(Row) -> contains(Row, Jid) end, rows(Reader, <<"/twitter/MyFriends">>)),
     %% So that "everything is unknown" would not pass for "hidden".
     [
         {Node, Name, false} =
-            {Node, Name, twitter_requests:refusal(Ask(Reader, Node)) =:= <<"item-not-found">>}
+            {Node, Name, twitter_answers:refusal(Ask(Reader, Node)) =:= <<"item-not-found">>}
      || Node <- [Stream, <<Stream/binary, "/secret">>, <<"/twitter/FriendsStream/secret">>],
         {Name, Ask} <- twitter_asks:all(),
         Name =/= pending
@@ -276,11 +276,11 @@ assert_alike(Reader, Node, Unknown) ->
     [
         begin
             Answer = Ask(Reader, Node),
-            {Name, Node, <<"item-not-found">>} = {Name, Node, twitter_requests:refusal(Answer)},
+            {Name, Node, <<"item-not-found">>} = {Name, Node, twitter_answers:refusal(Answer)},
             Words = [Node, Unknown],
             true =
-                twitter_requests:anonymous(Answer, Words) =:=
-                    twitter_requests:anonymous(Ask(Reader, Unknown), Words)
+                twitter_answers:anonymous(Answer, Words) =:=
+                    twitter_answers:anonymous(Ask(Reader, Unknown), Words)
         end
      || {Name, Ask} <- twitter_asks:all()
     ],
@@ -292,7 +292,7 @@ assert_no_mark(Config, Nodes) ->
     Stored = stored(BobJid),
     exists(Config, Stored) orelse error({not_stored, Stored}),
     [
-        twitter_requests:refusal(Ask(Reader, Node)) =:= <<"item-not-found">> orelse
+        twitter_answers:refusal(Ask(Reader, Node)) =:= <<"item-not-found">> orelse
             error({answered, Ask(Reader, Node)})
      || Reader <- [Eve, Alice, Bob],
         Ask <- [fun twitter_requests:rows/2, fun twitter_requests:info/2],
@@ -306,14 +306,14 @@ assert_unknown(Reader, Nodes) ->
 
 all_friends_posts(Reader) ->
     Stream = <<"/twitter/FriendsStream">>,
-    Read = twitter_requests:posts(twitter_requests:items(Reader, Stream)),
+    Read = twitter_reading:posts(Reader, Stream),
     ById = #{ids => [<<"secret">>]},
-    lists:usort(Read ++ twitter_requests:posts(twitter_requests:items(Reader, Stream, ById))).
+    lists:usort(Read ++ twitter_reading:posts(Reader, Stream, ById)).
 
 rows(Reader, Node) ->
     [
         <<Id/binary, " ", Name/binary>>
-     || {Id, Name} <- twitter_requests:row_list(twitter_requests:rows(Reader, Node))
+     || {Id, Name} <- twitter_reading:rows(Reader, Node)
     ].
 
 stored(Jid) ->

@@ -37,23 +37,21 @@ all() ->
     ].
 
 init_per_suite(Config) ->
-    Dir = proplists:get_value(priv_dir, Config),
-    {ok, Server} = twitter_server:start(#{dir => Dir, name => "lifecycle", twitter => absent}),
-    [{server, Server} | Config].
+    twitter_cases:start(Config, #{twitter => absent}).
 
 end_per_suite(Config) ->
-    ok = twitter_server:stop(server(Config)).
+    twitter_cases:stop(Config).
 
 init_per_testcase(nothing_is_left_of_mod_twitter, Config) ->
     Config;
 init_per_testcase(_Case, Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     ok = twitter_server:reload(Server, #{twitter => #{}, pubsub => #{}}),
     [Alice, Bob] = [twitter_users:fresh(Server, Name) || Name <- [<<"alice">>, <<"bob">>]],
     ok = twitter_users:befriend(Server, Alice, Bob),
     Clients = {AliceClient, _} = {twitter_users:login(Server, Alice), twitter_users:login(Server, Bob)},
     %% A post from before whatever happens.
-    <<"before">> = twitter_posts:publish(AliceClient, <<"before">>, <<"Hello">>),
+    <<"before">> = twitter_requests:publish(AliceClient, <<"before">>, <<"Hello">>),
     [{clients, Clients} | Config].
 
 end_per_testcase(_Case, _Config) ->
@@ -62,7 +60,7 @@ end_per_testcase(_Case, _Config) ->
 %%% Cases
 
 nothing_is_left_of_mod_twitter(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     %% What the server makes up at its first use is there before.
     ok = twitter_ordinary:check(Server),
     Before = traces(Server),
@@ -71,8 +69,8 @@ nothing_is_left_of_mod_twitter(Config) ->
     [] = [Trace || {Trace, Same} <- Before, lists:keyfind(Trace, 1, Meanwhile) =:= {Trace, Same},
                    lists:member(Trace, [hooks, handlers, names, terms, processes])],
     Alice = twitter_users:login(Server, twitter_users:fresh(Server, <<"alice">>)),
-    _ = twitter_posts:publish(Alice, <<"Hello">>),
-    [_] = twitter_posts:read(Alice, ?MINE),
+    _ = twitter_requests:publish(Alice, <<"Hello">>),
+    [_] = twitter_reading:entries(Alice, ?MINE),
     ok = twitter_client:close(Alice),
     ok = twitter_server:reload(Server, #{twitter => absent}),
     After = traces(Server),
@@ -80,13 +78,13 @@ nothing_is_left_of_mod_twitter(Config) ->
     ok = twitter_ordinary:check(Server).
 
 mod_twitter_stops_and_starts(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, Bob} = clients(Config),
     lists:foreach(
         fun(_) ->
             ok = module(Server, stop_module, mod_twitter),
             refused = try_publish(Alice),
-            false = lists:keymember(<<"/twitter">>, 1, twitter_posts:rows(Bob, <<>>)),
+            false = lists:keymember(<<"/twitter">>, 1, twitter_reading:rows(Bob, <<>>)),
             {ok, _} = module(Server, start_module, mod_twitter),
             ok = is_whole(Config)
         end,
@@ -95,7 +93,7 @@ mod_twitter_stops_and_starts(Config) ->
     ok = twitter_ordinary:check(Server).
 
 mod_pubsub_stops_and_starts(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, _} = clients(Config),
     ok = module(Server, stop_module, mod_pubsub),
     refused = try_publish(Alice),
@@ -106,7 +104,7 @@ mod_pubsub_stops_and_starts(Config) ->
 
 %% mod_pubsub cannot reload: ejabberd stops and starts it.
 a_changed_option_of_mod_pubsub(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     ok = twitter_server:reload(Server, #{pubsub => #{max_items_node => 7}}),
     ok = wait_for_service(Server),
     ok = is_whole(Config),
@@ -117,20 +115,20 @@ a_changed_option_of_mod_pubsub(Config) ->
     ok = twitter_ordinary:check(Server).
 
 the_nodetree_changes_and_changes_back(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, Bob} = clients(Config),
-    none = twitter_posts:condition(
-        twitter_posts:pubsub(Alice, <<"set">>, [
+    none = twitter_answers:refusal(
+        twitter_requests:pubsub(Alice, set, [
             "<publish node='ordinary'><item id='1'><a xmlns='urn:a'/></item></publish>"
         ])
     ),
-    none = twitter_posts:condition(own_pep(Alice, <<"set">>, [
+    none = twitter_answers:refusal(own_pep(Alice, set, [
         "<publish node='urn:b'><item id='1'><b xmlns='urn:b'/></item></publish>"
     ])),
     Others = fun() ->
         {
-            twitter_posts:read(Bob, <<"ordinary">>),
-            fxml:get_path_s(own_pep(Alice, <<"get">>, ["<items node='urn:b'/>"]), [{elem, <<"pubsub">>}])
+            twitter_reading:entries(Bob, <<"ordinary">>),
+            fxml:get_path_s(own_pep(Alice, get, ["<items node='urn:b'/>"]), [{elem, <<"pubsub">>}])
         }
     end,
     Before = {[{_, <<"1">>, _}], #xmlel{}} = Others(),
@@ -139,8 +137,8 @@ the_nodetree_changes_and_changes_back(Config) ->
     ok = wait_for_service(Server),
     <<_:Length/binary, Log/binary>> = twitter_server:log(Server),
     same(Before, Others()),
-    false = lists:keymember(<<"/twitter">>, 1, twitter_posts:rows(Bob, <<>>)),
-    [] = [Row || {<<"/twitter/", _/binary>>, _} = Row <- twitter_posts:rows(Bob, <<>>)],
+    false = lists:keymember(<<"/twitter">>, 1, twitter_reading:rows(Bob, <<>>)),
+    [] = [Row || {<<"/twitter/", _/binary>>, _} = Row <- twitter_reading:rows(Bob, <<>>)],
     ok = twitter_ordinary:check(Server),
     ok = twitter_server:reload(Server, #{pubsub => #{}}),
     ok = wait_for_service(Server),
@@ -151,7 +149,7 @@ the_nodetree_changes_and_changes_back(Config) ->
 
 %% Half a configuration is mended while the server runs, in either order.
 mod_twitter_comes_before_its_nodetree(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     ok = twitter_server:reload(Server, #{twitter => absent, pubsub => #{nodetree => tree}}),
     ok = twitter_ordinary:check(Server),
     ok = twitter_server:reload(Server, #{twitter => #{}}),
@@ -168,7 +166,7 @@ mod_twitter_comes_before_its_nodetree(Config) ->
     ok = is_whole(Config).
 
 a_killed_service_is_started_again(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     Sup = process_name(Server, twitter_sup),
     {Id, Pid} = child(Server, Sup, fun(Id) -> Id =:= twitter_service end),
     kill(Server, Sup, Id, Pid),
@@ -178,7 +176,7 @@ a_killed_service_is_started_again(Config) ->
     ok = is_whole(Config).
 
 a_killed_worker_is_started_again(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     Sup = process_name(Server, twitter_sup),
     %% One of each kind: more would be more than the supervisor bears.
     Kinds = lists:ukeysort(1, [
@@ -190,7 +188,7 @@ a_killed_worker_is_started_again(Config) ->
     ok = is_whole(Config).
 
 a_killed_mod_pubsub_is_started_again(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     Sup = ejabberd_gen_mod_sup,
     Name = process_name(Server, mod_pubsub),
     {Id, Pid} = child(Server, Sup, fun(Id) -> Id =:= Name end),
@@ -201,7 +199,7 @@ a_killed_mod_pubsub_is_started_again(Config) ->
 
 %% More crashes than a supervisor bears: then the next one above starts it all anew.
 a_service_that_keeps_crashing_comes_back(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     Sup = process_name(Server, twitter_sup),
     {Sup, SupPid} = child(Server, ejabberd_gen_mod_sup, fun(Id) -> Id =:= Sup end),
     ok = crash_until_gone(Server, Sup),
@@ -225,20 +223,20 @@ crash_until_gone(Server, Sup) ->
 is_whole(Config) ->
     {Alice, Bob} = clients(Config),
     Jid = twitter_client:bare(Alice),
-    {Jid, <<"before">>, <<"Hello">>} = hd(twitter_posts:read(Bob, ?FRIENDS)),
+    {Jid, <<"before">>, <<"Hello">>} = hd(twitter_reading:entries(Bob, ?FRIENDS)),
     _ = twitter_client:sync(Bob),
-    Id = twitter_posts:publish(Alice, <<"Still here">>),
-    #xmlel{} = twitter_client:expect(Bob, twitter_posts:is_event(?FRIENDS, Id)),
+    Id = twitter_requests:publish(Alice, <<"Still here">>),
+    #xmlel{} = twitter_client:expect(Bob, twitter_events:is_event(?FRIENDS, Id)),
     %% It comes once.
-    ok = twitter_server:settle(server(Config), <<"pubsub.localhost">>),
-    ok = twitter_client:refute(Bob, twitter_posts:is_event(?FRIENDS, Id)),
-    {Jid, Id, <<"Still here">>} = lists:last(twitter_posts:read(Bob, ?FRIENDS)),
-    {Jid, Id, <<"Still here">>} = lists:last(twitter_posts:read(Alice, ?MINE)),
-    true = lists:keymember(<<"/twitter">>, 1, twitter_posts:rows(Bob, <<>>)),
+    ok = twitter_server:settle(twitter_cases:server(Config), <<"pubsub.localhost">>),
+    ok = twitter_client:refute(Bob, twitter_events:is_event(?FRIENDS, Id)),
+    {Jid, Id, <<"Still here">>} = lists:last(twitter_reading:entries(Bob, ?FRIENDS)),
+    {Jid, Id, <<"Still here">>} = lists:last(twitter_reading:entries(Alice, ?MINE)),
+    true = lists:keymember(<<"/twitter">>, 1, twitter_reading:rows(Bob, <<>>)),
     ok.
 
 try_publish(Client) ->
-    case twitter_posts:condition(twitter_posts:pubsub(Client, <<"set">>, [
+    case twitter_answers:refusal(twitter_requests:pubsub(Client, set, [
         "<publish node='/twitter/MyStream'><item><a xmlns='urn:a'/></item></publish>"
     ])) of
         none -> published;
@@ -246,7 +244,7 @@ try_publish(Client) ->
     end.
 
 own_pep(Client, Type, Content) ->
-    twitter_posts:pubsub({Client, twitter_client:bare(Client)}, Type, Content).
+    twitter_requests:pubsub({Client, twitter_client:bare(Client)}, Type, Content).
 
 %% Whatever a module could leave behind.
 traces(Server) ->
@@ -309,9 +307,6 @@ wait_for_another(Server, Sup, Id, Old, Tries) when Tries > 0 ->
     end.
 
 %%% Helpers
-
-server(Config) ->
-    proplists:get_value(server, Config).
 
 clients(Config) ->
     proplists:get_value(clients, Config).

@@ -45,7 +45,7 @@ init_per_suite(Config) ->
 
 %% It is still the same process: nothing here has made the server crash.
 end_per_suite(Config) ->
-    Server = proplists:get_value(server, Config),
+    Server = twitter_cases:server(Config),
     true = proplists:get_value(os_pid, Config) =:= twitter_server:os_pid(Server),
     ok = twitter_server:stop(Server).
 
@@ -200,7 +200,7 @@ nested(Depth) ->
     iolist_to_binary([lists:duplicate(Depth, <<"<a>">>), lists:duplicate(Depth, <<"</a>">>)]).
 
 nif(Config, Function, Args) ->
-    twitter_server:call(proplists:get_value(server, Config), twitter_nif, Function, Args).
+    twitter_server:call(twitter_cases:server(Config), twitter_nif, Function, Args).
 
 probe(Config, Function, Args) ->
-    twitter_server:call(proplists:get_value(server, Config), twitter_nif_probe, Function, Args).
+    twitter_server:call(twitter_cases:server(Config), twitter_nif_probe, Function, Args).

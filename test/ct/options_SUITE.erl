@@ -32,35 +32,33 @@ all() ->
     ].
 
 init_per_suite(Config) ->
-    Dir = proplists:get_value(priv_dir, Config),
-    {ok, Server} = twitter_server:start(#{dir => Dir, name => "options"}),
-    [{server, Server} | Config].
+    twitter_cases:start(Config).
 
 end_per_suite(Config) ->
-    ok = twitter_server:stop(proplists:get_value(server, Config)).
+    twitter_cases:stop(Config).
 
 init_per_testcase(_Case, Config) ->
-    Server = proplists:get_value(server, Config),
+    Server = twitter_cases:server(Config),
     [Alice, Bob] = [twitter_users:fresh(Server, Name) || Name <- [<<"alice">>, <<"bob">>]],
     ok = twitter_users:befriend(Server, Alice, Bob),
     [{alice, twitter_users:login(Server, Alice)}, {bob, twitter_users:login(Server, Bob)} | Config].
 
 end_per_testcase(_Case, Config) ->
-    twitter_server:reload(proplists:get_value(server, Config), #{twitter => #{}, pubsub => #{}}).
+    twitter_server:reload(twitter_cases:server(Config), #{twitter => #{}, pubsub => #{}}).
 
 %%% body
 
 a_post_has_a_body(Config) ->
     {Alice, Bob} = reloaded(Config, #{body => true}),
-    Id = twitter_posts:publish(Alice, <<"Hello">>),
-    Event = twitter_client:expect(Bob, twitter_posts:is_event(?FRIENDS, Id)),
+    Id = twitter_requests:publish(Alice, <<"Hello">>),
+    Event = twitter_client:expect(Bob, twitter_events:is_event(?FRIENDS, Id)),
     Body = <<(twitter_client:bare(Alice))/binary, ": Hello">>,
     Body = fxml:get_path_s(Event, [{elem, <<"body">>}, cdata]).
 
 a_post_has_no_body(Config) ->
     {Alice, Bob} = reloaded(Config, #{body => false}),
-    Id = twitter_posts:publish(Alice, <<"Hello">>),
-    Event = twitter_client:expect(Bob, twitter_posts:is_event(?FRIENDS, Id)),
+    Id = twitter_requests:publish(Alice, <<"Hello">>),
+    Event = twitter_client:expect(Bob, twitter_events:is_event(?FRIENDS, Id)),
     [#xmlel{name = <<"event">>}] = Event#xmlel.children.
 
 %%% max_post_size
@@ -71,7 +69,7 @@ posts_have_a_largest_size(Config) ->
     Exactly = fun(Size) ->
         Start = <<"<a xmlns='urn:a'>">>,
         Padding = binary:copy(<<"x">>, Size - byte_size(<<Start/binary, "</a>">>)),
-        <<Start/binary, Padding/binary, "</a>">>
+        fxml_stream:parse_element(<<Start/binary, Padding/binary, "</a>">>)
     end,
     Payloads = [
         {binary:copy(<<"x">>, 100), binary:copy(<<"x">>, 101)},
@@ -80,77 +78,76 @@ posts_have_a_largest_size(Config) ->
     ],
     lists:foreach(
         fun({Fits, TooBig}) ->
-            Id = twitter_posts:publish(Alice, <<>>, Fits),
-            [{_, Id, Fits}] = twitter_posts:read(Bob, <<"/twitter/FriendsStream/", Id/binary>>),
-            Answer = twitter_posts:pubsub(Alice, <<"set">>, [
+            Id = twitter_requests:publish(Alice, <<>>, Fits),
+            [{_, Id, Fits}] = twitter_reading:entries(Bob, <<"/twitter/FriendsStream/", Id/binary>>),
+            Answer = twitter_requests:pubsub(Alice, set, [
                 "<publish node='/twitter/MyStream'><item>", TooBig, "</item></publish>"
             ]),
-            <<"not-acceptable">> = twitter_posts:condition(Answer),
-            Error = fxml:get_subtag(Answer, <<"error">>),
-            #xmlel{} = fxml:get_subtag(Error, <<"payload-too-big">>),
-            {_, _} = binary:match(fxml:get_path_s(Error, [{elem, <<"text">>}, cdata]), <<"100">>)
+            <<"not-acceptable">> = twitter_answers:refusal(Answer),
+            <<"payload-too-big">> = twitter_answers:detail(Answer),
+            {_, _} = binary:match(twitter_answers:error_text(Answer), <<"100">>)
         end,
         Payloads
     ),
-    3 = length(twitter_posts:read(Alice, ?MINE)).
+    3 = length(twitter_reading:entries(Alice, ?MINE)).
 
 %%% max_posts
 
 the_oldest_posts_go_first(Config) ->
     {Alice, Bob} = reloaded(Config, #{max_posts => 3}),
-    Own = twitter_posts:publish(Bob, <<"Bob's own">>),
+    Own = twitter_requests:publish(Bob, <<"Bob's own">>),
     [First, Second | Kept] = [publish_number(Alice, N) || N <- lists:seq(1, 5)],
-    Kept = ids(Alice, ?MINE),
+    Kept = twitter_reading:ids(Alice, ?MINE),
     %% A limit for each author: Bob's post, the oldest of all, stays.
-    [Own] = ids(Bob, ?MINE),
+    [Own] = twitter_reading:ids(Bob, ?MINE),
     OfAlice = <<"/twitter/MyFriends/", (twitter_client:bare(Alice))/binary>>,
     lists:foreach(
         fun(Node) ->
-            Kept = ids(Bob, Node),
+            Kept = twitter_reading:ids(Bob, Node),
             Rows = [<<Node/binary, "/", Id/binary>> || Id <- lists:reverse(Kept)],
-            Rows = [Row || {Row, _} <- twitter_posts:rows(Bob, Node)],
+            Rows = [Row || {Row, _} <- twitter_reading:rows(Bob, Node)],
             [
                 <<"item-not-found">> =
-                    twitter_posts:condition(
-                        twitter_posts:pubsub(Bob, <<"get">>, ["<items node='", Node, "/", Id, "'/>"])
+                    twitter_answers:refusal(
+                        twitter_requests:pubsub(Bob, get, ["<items node='", Node, "/", Id, "'/>"])
                     )
              || Id <- [First, Second]
             ],
-            {_, #{count := <<"3">>}} = twitter_posts:page(Bob, Node, #{max => <<"1">>})
+            {_, #{count := 3}} = twitter_reading:page(Bob, Node, #{max => 1})
         end,
         [?FRIENDS, OfAlice]
     ),
-    ok = twitter_server:restart(proplists:get_value(server, Config)),
-    Kept = ids(again(Config, bob), ?FRIENDS).
+    ok = twitter_server:restart(twitter_cases:server(Config)),
+    Kept = twitter_reading:ids(again(Config, bob), ?FRIENDS).
 
 an_edit_is_no_new_post(Config) ->
     {Alice, _} = reloaded(Config, #{max_posts => 2}),
     [First, Second] = [publish_number(Alice, N) || N <- [1, 2]],
-    First = twitter_posts:publish(Alice, First, <<"edited">>),
-    First = twitter_posts:publish(Alice, First, <<"edited again">>),
-    [{_, First, <<"edited again">>}, {_, Second, <<"2">>}] = twitter_posts:read(Alice, ?MINE),
+    First = twitter_requests:publish(Alice, First, <<"edited">>),
+    First = twitter_requests:publish(Alice, First, <<"edited again">>),
+    [{_, First, <<"edited again">>}, {_, Second, <<"2">>}] = twitter_reading:entries(Alice, ?MINE),
     Third = publish_number(Alice, 3),
-    [Second, Third] = ids(Alice, ?MINE).
+    [Second, Third] = twitter_reading:ids(Alice, ?MINE).
 
 a_smaller_number_holds_from_the_next_post_on(Config) ->
     {Alice, Bob} = reloaded(Config, #{max_posts => 10}),
     Ids = [publish_number(Alice, N) || N <- lists:seq(1, 6)],
     {Alice, Bob} = reloaded(Config, #{max_posts => 2}),
-    Ids = ids(Bob, ?FRIENDS),
+    Ids = twitter_reading:ids(Bob, ?FRIENDS),
     Seventh = publish_number(Alice, 7),
-    [lists:last(Ids), Seventh] =:= ids(Bob, ?FRIENDS) orelse error(ids(Bob, ?FRIENDS)).
+    [lists:last(Ids), Seventh] =:= twitter_reading:ids(Bob, ?FRIENDS) orelse error(twitter_reading:ids(Bob, ?FRIENDS)).
 
 posts_without_limit(Config) ->
     {Alice, _} = reloaded(Config, #{max_posts => unlimited}),
     Ids = [publish_number(Alice, N) || N <- lists:seq(1, 60)],
-    Ids = [Id || {_, Id, _} <- twitter_posts:stream(Alice, ?MINE)],
+    Ids = [Id || {_, Id, _} <- twitter_reading:stream(Alice, ?MINE)],
     %% More than one answer holds by default.
-    50 = length(ids(Alice, ?MINE)).
+    50 = length(twitter_reading:ids(Alice, ?MINE)).
 
 %%% mod_pubsub
 
 settings_of_ordinary_nodes_do_not_matter(Config) ->
-    Server = proplists:get_value(server, Config),
+    Server = twitter_cases:server(Config),
     ok = twitter_server:reload(Server, #{
         pubsub => #{
             access_createnode => none,
@@ -171,14 +168,14 @@ settings_of_ordinary_nodes_do_not_matter(Config) ->
     }),
     Alice = proplists:get_value(alice, Config),
     Bob = proplists:get_value(bob, Config),
-    Ids = [twitter_posts:publish(Alice, <<"longer than ten bytes">>) || _ <- lists:seq(1, 4)],
-    Ids = ids(Bob, ?FRIENDS),
+    Ids = [twitter_requests:publish(Alice, <<"longer than ten bytes">>) || _ <- lists:seq(1, 4)],
+    Ids = twitter_reading:ids(Bob, ?FRIENDS),
     [
         ?MINE,
         ?FRIENDS,
         <<"/twitter/MyFriends">>
-    ] = [Node || {Node, _} <- twitter_posts:rows(Bob, <<"/twitter">>)],
-    4 = length(twitter_posts:rows(Bob, ?FRIENDS)),
+    ] = [Node || {Node, _} <- twitter_reading:rows(Bob, <<"/twitter">>)],
+    4 = length(twitter_reading:rows(Bob, ?FRIENDS)),
     %% Bob got four events, and none but those.
     Events = [Stanza || #xmlel{name = <<"message">>} = Stanza <- settled(Server, Bob)],
     Ids = [
@@ -189,28 +186,25 @@ settings_of_ordinary_nodes_do_not_matter(Config) ->
     ],
     Carol = twitter_users:login(Server, twitter_users:fresh(Server, <<"carol">>)),
     Stored = twitter_path:stored(twitter_client:bare(Alice)),
-    <<"item-not-found">> = twitter_posts:condition(
-        twitter_posts:pubsub(Carol, <<"get">>, ["<items node='", Stored, "'/>"])
+    <<"item-not-found">> = twitter_answers:refusal(
+        twitter_requests:pubsub(Carol, get, ["<items node='", Stored, "'/>"])
     ),
     %% Without the plugin the node still belongs to Alice alone.
     ok = twitter_server:restart(Server, #{twitter => absent}),
     Later = twitter_users:login(Server, twitter_users:fresh(Server, <<"carol">>)),
-    true = none =/= twitter_posts:condition(
-        twitter_posts:pubsub(Later, <<"get">>, ["<items node='", Stored, "'/>"])
+    true = none =/= twitter_answers:refusal(
+        twitter_requests:pubsub(Later, get, ["<items node='", Stored, "'/>"])
     ).
 
 %%% Helpers
 
 reloaded(Config, Options) ->
-    Server = proplists:get_value(server, Config),
+    Server = twitter_cases:server(Config),
     ok = twitter_server:reload(Server, #{twitter => Options}),
     {proplists:get_value(alice, Config), proplists:get_value(bob, Config)}.
 
 publish_number(Client, N) ->
-    twitter_posts:publish(Client, integer_to_binary(N)).
-
-ids(Client, Node) ->
-    [Id || {_, Id, _} <- twitter_posts:read(Client, Node)].
+    twitter_requests:publish(Client, integer_to_binary(N)).
 
 settled(Server, Client) ->
     ok = twitter_server:settle(Server, <<"pubsub.localhost">>),
@@ -218,6 +212,5 @@ settled(Server, Client) ->
 
 %% The same user, after a restart.
 again(Config, Name) ->
-    Bare = twitter_client:bare(proplists:get_value(Name, Config)),
-    [User, Host] = binary:split(Bare, <<"@">>),
-    twitter_users:login(proplists:get_value(server, Config), {User, Host}).
+    User = twitter_cases:user(proplists:get_value(Name, Config)),
+    twitter_users:login(twitter_cases:server(Config), User).

@@ -105,7 +105,7 @@ limits_are_limits(Config) ->
     [
         begin
             Answer = twitter_requests:items(Alice, ?FRIENDS, Options),
-            {Options, Expected} = {Options, twitter_requests:posts(Answer)}
+            {Options, Expected} = {Options, twitter_answers:posts(Answer)}
         end
      || {Options, Expected} <- [
             {#{rsm => #{max => 60}}, Posts},
@@ -122,7 +122,7 @@ no_page_lies_both_ways(Config) ->
     {_, #{first := First, last := Last}} = page(Reader, #{max => 5}),
     [
         {Rsm, <<"bad-request">>} =
-            {Rsm, twitter_requests:refusal(twitter_requests:items(Reader, ?FRIENDS, #{rsm => Rsm}))}
+            {Rsm, twitter_answers:refusal(twitter_requests:items(Reader, ?FRIENDS, #{rsm => Rsm}))}
      || Rsm <- [
             #{'after' => First, before => Last},
             #{'after' => First, before => <<>>},
@@ -155,7 +155,7 @@ made_up_cursors_are_refused(Config) ->
     [
         {Cursor, Side, <<"item-not-found">>} =
             {Cursor, Side,
-                twitter_requests:refusal(Ask(Reader, ?FRIENDS, #{max => 2, Side => Cursor}))}
+                twitter_answers:refusal(Ask(Reader, ?FRIENDS, #{max => 2, Side => Cursor}))}
      || Cursor <- Bad,
         Side <- [before, 'after'],
         Ask <- [
@@ -175,7 +175,7 @@ numbers(To) ->
     [integer_to_binary(Number) || Number <- lists:seq(1, To)].
 
 page(Reader, Rsm) ->
-    twitter_requests:friends_page(Reader, Rsm).
+    twitter_reading:page(Reader, <<"/twitter/FriendsStream">>, Rsm).
 
 ids_of({Posts, _Page}) ->
     Posts.

@@ -82,9 +82,9 @@ blanks_around_an_element_are_no_text(Config) ->
     [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
     Publish =
         <<"<publish node='/twitter/MyStream'><item>\n  <x xmlns='urn:x'/>\n</item></publish>">>,
-    _ = twitter_requests:result(twitter_requests:pubsub(Bob, set, [parse(Publish)])),
+    _ = twitter_answers:result(twitter_requests:pubsub(Bob, set, [parse(Publish)])),
     [
-        [[#xmlel{name = <<"x">>}]] = twitter_requests:payloads(twitter_requests:items(Reader, Node))
+        [[#xmlel{name = <<"x">>}]] = twitter_reading:payloads(Reader, Node)
      || {Reader, Node} <- twitter_cases:streams(Alice, Bob)
     ].
 
@@ -121,7 +121,7 @@ publishable(Element) -> Element.
 assert_same(Published, Answer) ->
     Read = [
         [meaning(Content) || Content <- Payload]
-     || Payload <- twitter_requests:payloads(Answer)
+     || Payload <- twitter_answers:payloads(Answer)
     ],
     Expected = [[meaning(Payload)] || Payload <- Published],
     [] = [Pair || {One, Other} = Pair <- lists:zip(Expected, Read), One =/= Other].

@@ -29,37 +29,37 @@ all() ->
     ].
 
 init_per_suite(Config) ->
-    Dir = proplists:get_value(priv_dir, Config),
-    {ok, Server} = twitter_server:start(#{dir => Dir, name => "persistence"}),
-    [{server, Server} | Config].
+    twitter_cases:start(Config).
 
 end_per_suite(Config) ->
-    ok = twitter_server:stop(server(Config)).
+    twitter_cases:stop(Config).
 
 %%% Cases
 
 everything_outlives_a_restart(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [Reader, Alice, Carol] = Users = circle(Server, [<<"reader">>, <<"alice">>, <<"carol">>]),
     [AliceClient, CarolClient] = [twitter_users:login(Server, User) || User <- [Alice, Carol]],
-    First = twitter_posts:publish(AliceClient, <<"Demoing my Twitter-like code & \"more\" <b>">>),
-    Entry = <<"<entry xmlns='http://www.w3.org/2005/Atom'><title>Soliloquy</title></entry>">>,
-    <<"entry/1">> = twitter_posts:publish(AliceClient, <<"entry/1">>, Entry),
-    <<"same">> = twitter_posts:publish(CarolClient, <<"same">>, <<"first words">>),
-    <<"same">> = twitter_posts:publish(AliceClient, <<"same">>, <<"alice's own">>),
-    Gone = twitter_posts:publish(AliceClient, <<"a mistake">>),
-    Large = large(<<"snow ☃ and &amp; "/utf8>>, 60_000),
-    <<"large">> = twitter_posts:publish(CarolClient, <<"large">>, Large),
-    <<"same">> = twitter_posts:publish(CarolClient, <<"same">>, <<"second words">>),
-    ok = twitter_posts:retract(AliceClient, Gone),
+    First = twitter_requests:publish(AliceClient, <<"Demoing my Twitter-like code & \"more\" <b>">>),
+    Entry = fxml_stream:parse_element(
+        <<"<entry xmlns='http://www.w3.org/2005/Atom'><title>Soliloquy</title></entry>">>
+    ),
+    <<"entry/1">> = twitter_requests:publish(AliceClient, <<"entry/1">>, Entry),
+    <<"same">> = twitter_requests:publish(CarolClient, <<"same">>, <<"first words">>),
+    <<"same">> = twitter_requests:publish(AliceClient, <<"same">>, <<"alice's own">>),
+    Gone = twitter_requests:publish(AliceClient, <<"a mistake">>),
+    Large = large(<<"snow ☃ and & "/utf8>>, 45_000),
+    <<"large">> = twitter_requests:publish(CarolClient, <<"large">>, Large),
+    <<"same">> = twitter_requests:publish(CarolClient, <<"same">>, <<"second words">>),
+    ok = twitter_requests:retract(AliceClient, Gone),
     AliceJid = twitter_users:jid(Alice),
     CarolJid = twitter_users:jid(Carol),
     %% An edited post keeps its place.
     Expected = [
-        {AliceJid, First, <<"Demoing my Twitter-like code &amp; &quot;more&quot; &lt;b&gt;">>},
+        {AliceJid, First, <<"Demoing my Twitter-like code & \"more\" <b>">>},
         {AliceJid, <<"entry/1">>, Entry},
         {CarolJid, <<"same">>, <<"second words">>},
-        {AliceJid, <<"same">>, <<"alice&apos;s own">>},
+        {AliceJid, <<"same">>, <<"alice's own">>},
         {CarolJid, <<"large">>, Large}
     ],
     Expected = friends_stream(Server, Reader),
@@ -69,15 +69,15 @@ everything_outlives_a_restart(Config) ->
     same(Before, everything(Server, Users)),
     %% The purged stay purged, and nobody else's go with them.
     CarolAgain = twitter_users:login(Server, Carol),
-    ok = twitter_posts:purge(CarolAgain),
+    ok = twitter_requests:purge(CarolAgain),
     ok = twitter_server:restart(Server),
     OfAlice = [Post || {Jid, _, _} = Post <- Expected, Jid =:= AliceJid],
     OfAlice = friends_stream(Server, Reader),
-    [] = twitter_posts:read(twitter_users:login(Server, Carol), ?MINE).
+    [] = twitter_reading:entries(twitter_users:login(Server, Carol), ?MINE).
 
 %% Each round: one request, its result, and SIGKILL before anything else is sent.
 each_result_is_safe_from_kill9(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [Reader, Author] = circle(Server, [<<"reader">>, <<"author">>]),
     Jid = twitter_users:jid(Author),
     Large = large(<<"padding ">>, 50_000),
@@ -97,7 +97,7 @@ each_result_is_safe_from_kill9(Config) ->
             ok = twitter_server:kill9(Server),
             ok = twitter_server:restart(Server),
             Expected = friends_stream(Server, Reader),
-            Expected = twitter_posts:read(twitter_users:login(Server, Author), ?MINE)
+            Expected = twitter_reading:entries(twitter_users:login(Server, Author), ?MINE)
         end,
         Rounds
     ).
@@ -106,7 +106,7 @@ each_result_is_safe_from_kill9(Config) ->
 %% middle of it, three times. What had a result is there, what had none is there whole or
 %% not at all.
 concurrent_authors_survive_kill9(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     Names = [<<"ann">>, <<"ben">>, <<"cat">>, <<"dan">>],
     [Reader | Authors] = circle(Server, [<<"reader">> | Names]),
     First = {publish, <<"0">>, <<"hello">>},
@@ -139,51 +139,51 @@ concurrent_authors_survive_kill9(Config) ->
     ok.
 
 cursors_outlive_a_restart(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [Reader, Alice, Bob] = circle(Server, [<<"reader">>, <<"alice">>, <<"bob">>]),
     AliceClient = twitter_users:login(Server, Alice),
     BobClient = twitter_users:login(Server, Bob),
     lists:foreach(
         fun(N) ->
             Client = lists:nth(N rem 2 + 1, [AliceClient, BobClient]),
-            twitter_posts:publish(Client, integer_to_binary(N), <<"post">>)
+            twitter_requests:publish(Client, integer_to_binary(N), <<"post">>)
         end,
         lists:seq(1, 20)
     ),
     ReaderClient = twitter_users:login(Server, Reader),
-    Whole = twitter_posts:stream(ReaderClient, ?FRIENDS, 6),
+    Whole = posts(ReaderClient, ?FRIENDS),
     20 = length(Whole),
-    {Start, #{last := After}} = twitter_posts:page(ReaderClient, ?FRIENDS, #{max => <<"8">>}),
+    {Start, #{last := After}} = twitter_reading:page(ReaderClient, ?FRIENDS, #{max => 8}),
     {End, #{first := Before}} =
-        twitter_posts:page(ReaderClient, ?FRIENDS, #{max => <<"8">>, before => <<>>}),
-    {Own, #{last := OwnAfter}} = twitter_posts:page(AliceClient, ?MINE, #{max => <<"3">>}),
+        twitter_reading:page(ReaderClient, ?FRIENDS, #{max => 8, before => <<>>}),
+    {Own, #{last := OwnAfter}} = twitter_reading:page(AliceClient, ?MINE, #{max => 3}),
     %% A cursor stays good although the post it was made for goes, before the restart
-    {_, Eighth, _} = lists:last(Start),
-    ok = twitter_posts:retract(AliceClient, Eighth),
+    {_, Eighth} = lists:last(Start),
+    ok = twitter_requests:retract(AliceClient, Eighth),
     ok = twitter_server:restart(Server),
     %% or after it.
-    {_, Thirteenth, _} = hd(End),
-    ok = twitter_posts:retract(twitter_users:login(Server, Bob), Thirteenth),
+    {_, Thirteenth} = hd(End),
+    ok = twitter_requests:retract(twitter_users:login(Server, Bob), Thirteenth),
     Later = twitter_users:login(Server, Reader),
     AliceAgain = twitter_users:login(Server, Alice),
-    {Rest, _} = twitter_posts:page(Later, ?FRIENDS, #{max => <<"50">>, 'after' => After}),
+    {Rest, _} = twitter_reading:page(Later, ?FRIENDS, #{max => 50, 'after' => After}),
     Rest = lists:nthtail(8, Whole) -- [hd(End)],
-    {Head, _} = twitter_posts:page(Later, ?FRIENDS, #{max => <<"50">>, before => Before}),
+    {Head, _} = twitter_reading:page(Later, ?FRIENDS, #{max => 50, before => Before}),
     Head = lists:sublist(Whole, 12) -- [lists:last(Start)],
-    {OwnRest, _} = twitter_posts:page(AliceAgain, ?MINE, #{max => <<"50">>, 'after' => OwnAfter}),
-    OwnRest = twitter_posts:stream(AliceAgain, ?MINE) -- Own,
+    {OwnRest, _} = twitter_reading:page(AliceAgain, ?MINE, #{max => 50, 'after' => OwnAfter}),
+    OwnRest = posts(AliceAgain, ?MINE) -- Own,
     6 = length(OwnRest).
 
 forgotten_streams_are_loaded_again(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [Reader, Alice, Bob] = Users = circle(Server, [<<"reader">>, <<"alice">>, <<"bob">>]),
     AliceClient = twitter_users:login(Server, Alice),
     BobClient = twitter_users:login(Server, Bob),
     lists:foreach(
         fun(N) ->
-            _ = twitter_posts:publish(AliceClient, integer_to_binary(N rem 7), <<"a">>),
-            _ = twitter_posts:publish(BobClient, <<"b">>),
-            N rem 3 =:= 0 andalso twitter_posts:retract(AliceClient, integer_to_binary(N rem 7))
+            _ = twitter_requests:publish(AliceClient, integer_to_binary(N rem 7), <<"a">>),
+            _ = twitter_requests:publish(BobClient, <<"b">>),
+            N rem 3 =:= 0 andalso twitter_requests:retract(AliceClient, integer_to_binary(N rem 7))
         end,
         lists:seq(1, 15)
     ),
@@ -195,10 +195,10 @@ forgotten_streams_are_loaded_again(Config) ->
 %% Several posts of one microsecond stand in some order, and it is the same for pages of any
 %% size and after a restart.
 posts_of_one_moment_keep_their_order(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [Reader, Alice, Bob] = circle(Server, [<<"reader">>, <<"alice">>, <<"bob">>]),
     Authors = [{Author, twitter_users:login(Server, Author)} || Author <- [Alice, Bob]],
-    Ids = [twitter_posts:publish(Client, <<"tick">>) || {_, Client} <- Authors ++ Authors ++ Authors],
+    Ids = [twitter_requests:publish(Client, <<"tick">>) || {_, Client} <- Authors ++ Authors ++ Authors],
     lists:foreach(fun(Id) -> stamp(Server, Id, {1600, 0, 0}) end, Ids),
     lists:foreach(fun(Author) -> forget(Server, Author) end, [Alice, Bob]),
     Before = friends_stream(Server, Reader),
@@ -206,7 +206,7 @@ posts_of_one_moment_keep_their_order(Config) ->
     6 = length(Before),
     ok = twitter_server:restart(Server),
     ReaderClient = twitter_users:login(Server, Reader),
-    [Before = twitter_posts:stream(ReaderClient, ?FRIENDS, Size) || Size <- [1, 4, 6]],
+    [Before = twitter_reading:stream(ReaderClient, ?FRIENDS, Size) || Size <- [1, 4, 6]],
     ok.
 
 %%% Writers
@@ -252,9 +252,9 @@ stop_writer(Writer) ->
         {stopped, Writer, Author, Log} -> {Author, Log}
     end.
 
-carry_out(Client, {publish, Id, Payload}) -> twitter_posts:publish(Client, Id, Payload);
-carry_out(Client, {retract, Id}) -> twitter_posts:retract(Client, Id);
-carry_out(Client, purge) -> twitter_posts:purge(Client).
+carry_out(Client, {publish, Id, Payload}) -> twitter_requests:publish(Client, Id, Payload);
+carry_out(Client, {retract, Id}) -> twitter_requests:retract(Client, Id);
+carry_out(Client, purge) -> twitter_requests:purge(Client).
 
 %% What a stream holds after a request.
 apply_request({publish, Id, Payload}, Posts) -> lists:keystore(Id, 1, Posts, {Id, Payload});
@@ -263,18 +263,18 @@ apply_request(purge, _Posts) -> [].
 
 %%% Helpers
 
-server(Config) ->
-    proplists:get_value(server, Config).
-
 %% Users of whom the first is friends with all the others.
 circle(Server, Names) ->
     [Reader | Authors] = Users = [twitter_users:fresh(Server, Name) || Name <- Names],
     lists:foreach(fun(Author) -> ok = twitter_users:befriend(Server, Reader, Author) end, Authors),
     Users.
 
+posts(Client, Node) ->
+    lists:append(twitter_reading:pages(Client, Node, {forward, 6})).
+
 friends_stream(Server, Reader) ->
     Client = twitter_users:login(Server, Reader),
-    Stream = twitter_posts:stream(Client, ?FRIENDS),
+    Stream = twitter_reading:stream(Client, ?FRIENDS),
     ok = twitter_client:close(Client),
     Stream.
 
@@ -283,14 +283,14 @@ everything(Server, Users) ->
     [{User, everything_of(twitter_users:login(Server, User))} || User <- Users].
 
 everything_of(Client) ->
-    Friends = twitter_posts:rows(Client, <<"/twitter/MyFriends">>),
+    Friends = twitter_reading:rows(Client, <<"/twitter/MyFriends">>),
     Streams = [?MINE, ?FRIENDS | [Node || {Node, _} <- Friends]],
     Everything = [
-        {Stream, Rows, twitter_posts:stream(Client, Stream, 3), [
-            twitter_posts:read(Client, Node)
+        {Stream, Rows, twitter_reading:stream(Client, Stream, 3), [
+            twitter_reading:entries(Client, Node)
          || {Node, _} <- Rows
         ]}
-     || Stream <- Streams, Rows <- [twitter_posts:rows(Client, Stream)]
+     || Stream <- Streams, Rows <- [twitter_reading:rows(Client, Stream)]
     ],
     ok = twitter_client:close(Client),
     {Friends, Everything}.

@@ -77,13 +77,13 @@ the_stanza_of_2008(Config) ->
         <<"</pubsub></iq>">>
     ]),
     Path = [{elem, <<"pubsub">>}, {elem, <<"publish">>}],
-    Publish = fxml:get_path_s(twitter_requests:result(Answer), Path),
+    Publish = fxml:get_path_s(twitter_answers:result(Answer), Path),
     ?assertEqual(?MINE, fxml:get_tag_attr_s(<<"node">>, Publish)),
     Id = fxml:get_path_s(Publish, [{elem, <<"item">>}, {attr, <<"id">>}]),
     ?assertNotEqual(<<>>, Id),
     Mine = twitter_requests:items(Alice, ?MINE),
-    ?assertEqual([{twitter_client:bare(Alice), Id}], twitter_requests:posts(Mine)),
-    ?assertEqual([[{xmlcdata, <<"Demoing my Twitter-like code">>}]], twitter_requests:payloads(Mine)).
+    ?assertEqual([{twitter_client:bare(Alice), Id}], twitter_answers:posts(Mine)),
+    ?assertEqual([[{xmlcdata, <<"Demoing my Twitter-like code">>}]], twitter_answers:payloads(Mine)).
 
 payloads_come_back_as_published(Config) ->
     {Alice, Bob} = friends(Config),
@@ -105,37 +105,37 @@ payloads_come_back_as_published(Config) ->
         end
      || Payload <- Payloads
     ],
-    ?assertEqual(Expected, twitter_requests:payloads(twitter_requests:items(Alice, ?MINE))),
-    ?assertEqual(Expected, twitter_requests:payloads(twitter_requests:items(Bob, ?FRIENDS))),
-    ?assertEqual(Expected, [Content || {item, _, _, Content} <- twitter_events:posts(server(Config), Bob)]).
+    ?assertEqual(Expected, twitter_reading:payloads(Alice, ?MINE)),
+    ?assertEqual(Expected, twitter_reading:payloads(Bob, ?FRIENDS)),
+    ?assertEqual(Expected, [Content || {item, _, _, Content} <- twitter_events:posts(twitter_cases:server(Config), Bob)]).
 
 an_edit_keeps_its_place(Config) ->
     {Alice, Bob} = friends(Config),
     _ = twitter_requests:publish_all(Alice, [<<"a">>, <<"b">>, <<"c">>]),
     <<"b">> = twitter_requests:publish(Alice, <<"b">>, <<"edited">>),
     Read = twitter_requests:items(Bob, ?FRIENDS),
-    ?assertEqual([<<"a">>, <<"b">>, <<"c">>], twitter_requests:ids(Read)),
-    ?assertMatch([_, [{xmlcdata, <<"edited">>}], _], twitter_requests:payloads(Read)).
+    ?assertEqual([<<"a">>, <<"b">>, <<"c">>], twitter_answers:ids(Read)),
+    ?assertMatch([_, [{xmlcdata, <<"edited">>}], _], twitter_answers:payloads(Read)).
 
 generated_ids_differ(Config) ->
     Alice = fresh(Config, <<"alice">>),
     Ids = [twitter_requests:publish(Alice, <<"again">>) || _ <- lists:seq(1, 40)],
-    ?assertEqual(Ids, twitter_requests:ids(twitter_requests:items(Alice, ?MINE))).
+    ?assertEqual(Ids, twitter_reading:ids(Alice, ?MINE)).
 
 %% Two clients of one author write at the same time; each post can be found and deleted.
 two_clients_at_once_lose_nothing(Config) ->
     Alice = fresh(Config, <<"alice">>),
     Ids = twitter_cases:together([
         fun() ->
-            Client = twitter_users:login(server(Config), user(Alice)),
+            Client = twitter_users:login(twitter_cases:server(Config), user(Alice)),
             [twitter_requests:publish(Client, <<"at once">>) || _ <- lists:seq(1, 20)]
         end
      || _ <- [desk, phone]
     ]),
-    Read = twitter_requests:ids(twitter_requests:items(Alice, ?MINE)),
+    Read = twitter_reading:ids(Alice, ?MINE),
     ?assertEqual(lists:sort(lists:append(Ids)), lists:sort(Read)),
     [ok = twitter_requests:retract(Alice, Id) || Id <- Read],
-    ?assertEqual([], twitter_requests:ids(twitter_requests:items(Alice, ?MINE))).
+    ?assertEqual([], twitter_reading:ids(Alice, ?MINE)).
 
 %% The stored nodes of all of them are made at the same moment.
 first_posts_of_many_at_once(Config) ->
@@ -143,7 +143,7 @@ first_posts_of_many_at_once(Config) ->
         fun() ->
             Client = fresh(Config, <<"alice">>),
             Id = twitter_requests:publish(Client, <<"First!">>),
-            [Id] = twitter_requests:ids(twitter_requests:items(Client, ?MINE)),
+            [Id] = twitter_reading:ids(Client, ?MINE),
             Id
         end
      || _ <- lists:seq(1, 20)
@@ -154,32 +154,32 @@ a_retracted_post_is_gone(Config) ->
     {Alice, Bob} = friends(Config),
     _ = twitter_requests:publish_all(Alice, [<<"a">>, <<"b">>]),
     ok = twitter_requests:retract(Alice, <<"a">>),
-    ?assertEqual([<<"b">>], twitter_requests:ids(twitter_requests:items(Alice, ?MINE))),
-    ?assertEqual([<<"b">>], twitter_requests:ids(twitter_requests:items(Bob, ?FRIENDS))),
+    ?assertEqual([<<"b">>], twitter_reading:ids(Alice, ?MINE)),
+    ?assertEqual([<<"b">>], twitter_reading:ids(Bob, ?FRIENDS)),
     Again = twitter_requests:pubsub(Alice, set, [retraction(?MINE, [<<"a">>])]),
     ?assertEqual(<<"item-not-found">>, condition(Again)),
     %% Published anew, it is a new post.
     <<"a">> = twitter_requests:publish(Alice, <<"a">>, <<"anew">>),
-    ?assertEqual([<<"b">>, <<"a">>], twitter_requests:ids(twitter_requests:items(Bob, ?FRIENDS))).
+    ?assertEqual([<<"b">>, <<"a">>], twitter_reading:ids(Bob, ?FRIENDS)).
 
 a_purged_stream_is_empty(Config) ->
     {Alice, Bob} = friends(Config),
-    _ = twitter_requests:result(purge(Alice, ?MINE)),
+    _ = twitter_answers:result(purge(Alice, ?MINE)),
     _ = twitter_requests:publish(Bob, <<"mine">>, <<"Bob's own">>),
     _ = twitter_requests:publish_all(Alice, [<<"a">>, <<"b">>]),
-    _ = twitter_requests:result(purge(Alice, ?MINE)),
-    ?assertEqual([], twitter_requests:ids(twitter_requests:items(Alice, ?MINE))),
-    ?assertEqual([], twitter_requests:ids(twitter_requests:items(Bob, ?FRIENDS))),
-    ?assertEqual([<<"mine">>], twitter_requests:ids(twitter_requests:items(Alice, ?FRIENDS))),
+    _ = twitter_answers:result(purge(Alice, ?MINE)),
+    ?assertEqual([], twitter_reading:ids(Alice, ?MINE)),
+    ?assertEqual([], twitter_reading:ids(Bob, ?FRIENDS)),
+    ?assertEqual([<<"mine">>], twitter_reading:ids(Alice, ?FRIENDS)),
     <<"c">> = twitter_requests:publish(Alice, <<"c">>, <<"a new start">>),
-    ?assertEqual([<<"c">>], twitter_requests:ids(twitter_requests:items(Bob, ?FRIENDS))).
+    ?assertEqual([<<"c">>], twitter_reading:ids(Bob, ?FRIENDS)).
 
 %%% What is refused
 
 refused_items(Config) ->
     {Alice, Bob} = friends(Config),
     _ = twitter_requests:publish(Alice, <<"kept">>, <<"Nothing is lost">>),
-    _ = twitter_events:posts(server(Config), Bob),
+    _ = twitter_events:posts(twitter_cases:server(Config), Bob),
     Deep = [binary:copy(<<"<a>">>, 100), binary:copy(<<"</a>">>, 100)],
     Big = binary:copy(<<"x">>, 1001),
     LongId = binary:copy(<<"i">>, 1024),
@@ -206,17 +206,17 @@ refused_items(Config) ->
         end
      || {Items, Condition, Detail} <- Table
     ],
-    ?assertEqual([], twitter_events:posts(server(Config), Bob)),
-    ?assertEqual([<<"kept">>], twitter_requests:ids(twitter_requests:items(Alice, ?MINE))),
+    ?assertEqual([], twitter_events:posts(twitter_cases:server(Config), Bob)),
+    ?assertEqual([<<"kept">>], twitter_reading:ids(Alice, ?MINE)),
     ?assertEqual(
         [[{xmlcdata, <<"Nothing is lost">>}]],
-        twitter_requests:payloads(twitter_requests:items(Bob, ?FRIENDS))
+        twitter_reading:payloads(Bob, ?FRIENDS)
     ).
 
 refused_nodes(Config) ->
     {Alice, Bob} = friends(Config),
     _ = twitter_requests:publish(Alice, <<"a">>, <<"A post">>),
-    _ = twitter_events:posts(server(Config), Bob),
+    _ = twitter_events:posts(twitter_cases:server(Config), Bob),
     BobJid = twitter_client:bare(Bob),
     AliceJid = twitter_client:bare(Alice),
     Forbidden = [<<"/twitter">>, <<"/twitter/MyFriends">>, ?FRIENDS, <<"/twitter/MyStream/a">>,
@@ -228,8 +228,8 @@ refused_nodes(Config) ->
         ?assertEqual({Node, Condition}, {Node, condition(publish_raw(Alice, Node, <<"<item>Hi</item>">>))})
      || {Nodes, Condition} <- [{Forbidden, <<"forbidden">>}, {NotFound, <<"item-not-found">>}], Node <- Nodes
     ],
-    ?assertEqual([], twitter_events:posts(server(Config), Bob)),
-    ?assertEqual([], twitter_requests:ids(twitter_requests:items(Bob, ?MINE))).
+    ?assertEqual([], twitter_events:posts(twitter_cases:server(Config), Bob)),
+    ?assertEqual([], twitter_reading:ids(Bob, ?MINE)).
 
 nobody_else_writes_to_a_stream(Config) ->
     {Alice, Bob} = friends(Config),
@@ -251,22 +251,22 @@ nobody_else_writes_to_a_stream(Config) ->
     ],
     Own = twitter_requests:pubsub(Bob, set, [retraction(?MINE, [<<"a">>])]),
     ?assertEqual(<<"item-not-found">>, condition(Own)),
-    ?assertEqual([[{xmlcdata, <<"A post">>}]], twitter_requests:payloads(twitter_requests:items(Alice, ?MINE))).
+    ?assertEqual([[{xmlcdata, <<"A post">>}]], twitter_reading:payloads(Alice, ?MINE)).
 
 a_user_of_another_vhost_cannot_publish(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     Dave = twitter_users:login(Server, twitter_users:fresh(Server, <<"dave">>, <<"other.localhost">>)),
     Answer = publish_at(Dave, <<"pubsub.localhost">>),
     ?assertEqual(<<"not-allowed">>, condition(Answer)),
     ?assertEqual(<<"Only users of localhost can publish here">>, error_text(Answer)),
-    _ = twitter_requests:result(publish_at(Dave, <<"pubsub.other.localhost">>)).
+    _ = twitter_answers:result(publish_at(Dave, <<"pubsub.other.localhost">>)).
 
 an_anonymous_user_cannot_publish(Config) ->
-    Nobody = twitter_client:anonymous(server(Config), <<"anon.localhost">>),
+    Nobody = twitter_client:anonymous(twitter_cases:server(Config), <<"anon.localhost">>),
     Answer = publish_at(Nobody, <<"pubsub.anon.localhost">>),
     ?assertEqual(<<"not-allowed">>, condition(Answer)),
     ?assertEqual(<<"Anonymous users cannot publish">>, error_text(Answer)),
-    ?assertEqual([], twitter_requests:ids(twitter_requests:items(Nobody, ?MINE))).
+    ?assertEqual([], twitter_reading:ids(Nobody, ?MINE)).
 
 %%% Subscriptions and configuration
 
@@ -276,7 +276,7 @@ subscribing_is_not_needed(Config) ->
     Friend = <<"/twitter/MyFriends/", (twitter_client:bare(Alice))/binary>>,
     [
         begin
-            Answer = twitter_requests:result(subscribe(Bob, Node, Jid)),
+            Answer = twitter_answers:result(subscribe(Bob, Node, Jid)),
             Path = [{elem, <<"pubsub">>}, {elem, <<"subscription">>}],
             Subscription = fxml:get_path_s(Answer, Path),
             Attributes = [fxml:get_tag_attr_s(A, Subscription) || A <- [<<"node">>, <<"jid">>, <<"subscription">>]],
@@ -289,11 +289,11 @@ subscribing_is_not_needed(Config) ->
     Carol = fresh(Config, <<"carol">>),
     ?assertEqual(<<"item-not-found">>, condition(subscribe(Carol, Friend, twitter_client:bare(Carol)))),
     All = twitter_requests:el(<<"subscriptions">>, [], []),
-    Listed = twitter_requests:result(twitter_requests:pubsub(Bob, get, [All])),
+    Listed = twitter_answers:result(twitter_requests:pubsub(Bob, get, [All])),
     ?assertEqual(nomatch, binary:match(fxml:element_to_binary(Listed), <<"/twitter">>)),
     %% Each post comes once all the same.
     _ = twitter_requests:publish(Alice, <<"a">>, <<"Once">>),
-    ?assertMatch([{item, _, <<"a">>, _}], twitter_events:posts(server(Config), Bob)).
+    ?assertMatch([{item, _, <<"a">>, _}], twitter_events:posts(twitter_cases:server(Config), Bob)).
 
 the_tree_is_fixed(Config) ->
     Alice = fresh(Config, <<"alice">>),
@@ -307,7 +307,7 @@ the_tree_is_fixed(Config) ->
     ?assertEqual(<<"not-allowed">>, condition(twitter_requests:pubsub(Alice, set, [El(<<"create">>)]))),
     New = twitter_requests:el(<<"create">>, [{<<"node">>, <<"/twitter/New">>}], []),
     ?assertEqual(<<"item-not-found">>, condition(twitter_requests:pubsub(Alice, set, [New]))),
-    ?assertEqual([<<"a">>], twitter_requests:ids(twitter_requests:items(Alice, ?MINE))).
+    ?assertEqual([<<"a">>], twitter_reading:ids(Alice, ?MINE)).
 
 no_error_was_logged(Config) ->
     twitter_cases:no_error_was_logged(Config).
@@ -364,9 +364,6 @@ fresh(Config, Name) ->
 
 user(Client) ->
     twitter_cases:user(Client).
-
-server(Config) ->
-    twitter_cases:server(Config).
 
 parse(Xml) ->
     fxml_stream:parse_element(Xml).

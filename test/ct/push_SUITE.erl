@@ -70,7 +70,7 @@ end_per_suite(Config) ->
 the_stanza_of_the_contract(Config) ->
     {Alice, Bob} = friends(Config),
     Id = twitter_requests:publish(Alice, <<"Demoing my Twitter-like code">>),
-    [Message] = twitter_events:received(server(Config), Bob),
+    [Message] = twitter_events:received(twitter_cases:server(Config), Bob),
     Author = twitter_client:bare(Alice),
     Expected = iolist_to_binary([
         <<"<message to='">>, twitter_client:bare(Bob), <<"' from='pubsub.localhost' type='headline'>">>,
@@ -87,12 +87,12 @@ an_element_is_pushed_as_published(Config) ->
                       "<title type='text'>Hello &amp; welcome</title></entry>">>),
     Id = twitter_requests:publish(Alice, Entry),
     Author = twitter_client:bare(Alice),
-    [Message] = twitter_events:received(server(Config), Bob),
+    [Message] = twitter_events:received(twitter_cases:server(Config), Bob),
     ?assertEqual([{item, Author, Id, [Entry]}], twitter_events:entries(Message)),
     ?assertEqual(<<Author/binary, ": Hello & welcome">>, twitter_events:body(Message)).
 
 every_resource_gets_it_once(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, Bob} = friends(Config),
     User = user(Bob),
     Phone = twitter_users:login(Server, User, #{resource => <<"phone">>}),
@@ -106,7 +106,7 @@ every_resource_gets_it_once(Config) ->
     ].
 
 the_authors_other_resources_get_it(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, _Bob} = friends(Config),
     Phone = twitter_users:login(Server, user(Alice), #{resource => <<"phone">>}),
     _ = twitter_requests:publish(Alice, <<"a">>, <<"From my desk">>),
@@ -126,7 +126,7 @@ edits_and_retractions_are_pushed(Config) ->
     _ = twitter_requests:publish(Alice, <<"a">>, <<"Frist">>),
     _ = twitter_requests:publish(Alice, <<"a">>, <<"First">>),
     ok = twitter_requests:retract(Alice, <<"a">>),
-    Messages = twitter_events:received(server(Config), Bob),
+    Messages = twitter_events:received(twitter_cases:server(Config), Bob),
     ?assertEqual(
         [
             {item, Author, <<"a">>, [{xmlcdata, <<"Frist">>}]},
@@ -142,24 +142,24 @@ a_purge_retracts_each_post(Config) ->
     {Alice, Bob} = friends(Config),
     Author = twitter_client:bare(Alice),
     _ = twitter_requests:publish_all(Alice, [<<"a">>, <<"b">>]),
-    _ = twitter_events:received(server(Config), Bob),
+    _ = twitter_events:received(twitter_cases:server(Config), Bob),
     Purge = twitter_requests:el(<<"purge">>, [{<<"node">>, ?MINE}], []),
-    _ = twitter_requests:result(twitter_requests:owner(Alice, set, [Purge])),
+    _ = twitter_answers:result(twitter_requests:owner(Alice, set, [Purge])),
     ?assertEqual(
         [{retract, Author, <<"a">>}, {retract, Author, <<"b">>}],
-        twitter_events:posts(server(Config), Bob)
+        twitter_events:posts(twitter_cases:server(Config), Bob)
     ).
 
 posts_of_an_author_keep_their_order(Config) ->
     {Alice, Bob} = friends(Config),
     Ids = [integer_to_binary(N) || N <- lists:seq(1, 100)],
     Published = twitter_requests:publish_all(Alice, Ids),
-    Received = [{Author, Id} || {item, Author, Id, _} <- twitter_events:posts(server(Config), Bob)],
+    Received = [{Author, Id} || {item, Author, Id, _} <- twitter_events:posts(twitter_cases:server(Config), Bob)],
     ?assertEqual(Published, Received).
 
 %% The workers are stopped while alice publishes: she is answered, nobody has the event yet.
 the_answer_does_not_wait(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, Bob} = friends(Config),
     Workers = [
         Pid
@@ -169,16 +169,16 @@ the_answer_does_not_wait(Config) ->
     ?assertNotEqual([], Workers),
     [ok = twitter_server:call(Server, sys, suspend, [Pid]) || Pid <- Workers],
     Id = twitter_requests:publish(Alice, <<"Patience">>),
-    ok = twitter_client:refute(Bob, twitter_events:event()),
+    ok = twitter_client:refute(Bob, twitter_events:is_event()),
     [ok = twitter_server:call(Server, sys, resume, [Pid]) || Pid <- Workers],
-    Message = twitter_client:expect(Bob, twitter_events:event()),
+    Message = twitter_client:expect(Bob, twitter_events:is_event()),
     ?assertMatch([{item, _, Id, _}], twitter_events:entries(Message)).
 
 %%% To whom
 
 %% The author's roster decides: bob has not put alice into his.
 subscription_from_is_enough(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     Alice = fresh(Config, <<"alice">>),
     Bob = fresh(Config, <<"bob">>),
     ok = twitter_users:set_contact(Server, user(Alice), user(Bob), from),
@@ -186,7 +186,7 @@ subscription_from_is_enough(Config) ->
     ?assertMatch([{item, _, <<"a">>, _}], twitter_events:posts(Server, Bob)).
 
 shared_roster_groups_count(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [Alice, Bob, Carol] = [fresh(Config, Name) || Name <- [<<"alice">>, <<"bob">>, <<"carol">>]],
     {Group, _} = user(Alice),
     Call = fun(Function, Args) -> twitter_server:call(Server, mod_shared_roster, Function, Args) end,
@@ -201,14 +201,14 @@ shared_roster_groups_count(Config) ->
 
 %% A channel stands in the roster as a contact who sees everything, under a domain of its own.
 mix_channels_do_not_count(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, Bob} = friends(Config),
     Hook = [roster_get, <<"localhost">>, ?MODULE, add_channel, 60],
     true = twitter_server:call(Server, code, add_patha, [filename:dirname(code:which(?MODULE))]),
     ok = twitter_server:call(Server, ejabberd_hooks, add, Hook),
     Jid = twitter_server:call(Server, jid, decode, [twitter_client:bare(Alice)]),
     {Local, Remote} = twitter_server:call(Server, twitter_roster, recipients, [Jid]),
-    Rows = twitter_requests:row_list(twitter_requests:rows(Alice, <<"/twitter/MyFriends">>)),
+    Rows = twitter_reading:rows(Alice, <<"/twitter/MyFriends">>),
     ok = twitter_server:call(Server, ejabberd_hooks, delete, Hook),
     ?assertEqual({[twitter_client:bare(Bob)], []}, {Local, Remote}),
     ?assertMatch([_Bob], Rows).
@@ -219,7 +219,7 @@ add_channel(Items, _User) ->
     [#roster_item{jid = Channel, subscription = both, mix_channel = Id} | Items].
 
 who_shares_no_presence_gets_nothing(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, Bob} = friends(Config),
     Others = [fresh(Config, <<"carol">>) || _ <- [none, to, stranger]],
     [None, To, _Stranger] = Others,
@@ -232,11 +232,11 @@ who_shares_no_presence_gets_nothing(Config) ->
     [?assertEqual([], twitter_events:posts(Server, Other)) || Other <- Others].
 
 who_was_removed_gets_nothing(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, Bob} = friends(Config),
     _ = twitter_requests:publish(Alice, <<"Still friends">>),
     ?assertMatch([_], twitter_events:posts(Server, Bob)),
-    ok = twitter_requests:remove_contact(Alice, twitter_client:bare(Bob)),
+    ok = twitter_users:remove_contact(Alice, twitter_client:bare(Bob)),
     publish_edit_retract(Alice),
     ?assertEqual([], twitter_events:posts(Server, Bob)).
 
@@ -249,18 +249,18 @@ who_blocks_gets_nothing(Config) ->
     blocking(Config, Alice, Bob, Alice).
 
 blocking(Config, Alice, Who, Whom) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [Bob] = [Who, Whom] -- [Alice],
-    ok = twitter_requests:block(Who, twitter_client:bare(Whom)),
+    ok = twitter_users:block(Who, twitter_client:bare(Whom)),
     publish_edit_retract(Alice),
     ?assertEqual([], twitter_events:posts(Server, Bob)),
-    ok = twitter_requests:unblock(Who, twitter_client:bare(Whom)),
+    ok = twitter_users:unblock(Who, twitter_client:bare(Whom)),
     _ = twitter_requests:publish(Alice, <<"b">>, <<"Welcome back">>),
     ?assertMatch([{item, _, <<"b">>, _}], twitter_events:posts(Server, Bob)).
 
 %% A session without presence is not online, and it can come to be.
 who_sent_no_presence_gets_nothing(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, Bob} = friends(Config),
     twitter_client:send(Bob, <<"<presence type='unavailable'/>">>),
     _ = twitter_client:sync(Bob),
@@ -291,9 +291,6 @@ fresh(Config, Name) ->
 
 user(Client) ->
     twitter_cases:user(Client).
-
-server(Config) ->
-    twitter_cases:server(Config).
 
 element(Xml) ->
     fxml_stream:parse_element(Xml).

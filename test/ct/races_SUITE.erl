@@ -53,9 +53,9 @@ accounts_are_deleted_while_others_publish(Config) ->
     Newcomers = twitter_cases:strangers(Config, lists:duplicate(12, <<"carol">>)),
     [
         begin
-            ?assertEqual([], twitter_requests:ids(twitter_requests:items(Newcomer, ?MINE))),
+            ?assertEqual([], twitter_reading:ids(Newcomer, ?MINE)),
             _ = twitter_requests:publish(Newcomer, <<"new">>, <<"First">>),
-            ?assertEqual([<<"new">>], twitter_requests:ids(twitter_requests:items(Newcomer, ?MINE)))
+            ?assertEqual([<<"new">>], twitter_reading:ids(Newcomer, ?MINE))
         end
      || Newcomer <- Newcomers
     ].
@@ -67,8 +67,8 @@ streams_are_purged_while_others_publish(Config) ->
         [
             begin
                 _ = twitter_requests:publish(Alice, <<"Soon gone">>),
-                _ = twitter_requests:result(twitter_requests:owner(Alice, set, [Purge])),
-                ?assertEqual([], twitter_requests:ids(twitter_requests:items(Alice, ?MINE)))
+                _ = twitter_answers:result(twitter_requests:owner(Alice, set, [Purge])),
+                ?assertEqual([], twitter_reading:ids(Alice, ?MINE))
             end
          || _ <- lists:seq(1, 30)
         ]
@@ -81,9 +81,9 @@ ordinary_nodes_are_deleted_while_others_publish(Config) ->
     while_others_publish(Config, fun() ->
         [
             begin
-                _ = twitter_requests:result(twitter_requests:pubsub(Alice, set, [El(<<"create">>, [])])),
-                _ = twitter_requests:result(twitter_requests:pubsub(Alice, set, [El(<<"publish">>, [Item])])),
-                _ = twitter_requests:result(twitter_requests:owner(Alice, set, [El(<<"delete">>, [])]))
+                _ = twitter_answers:result(twitter_requests:pubsub(Alice, set, [El(<<"create">>, [])])),
+                _ = twitter_answers:result(twitter_requests:pubsub(Alice, set, [El(<<"publish">>, [Item])])),
+                _ = twitter_answers:result(twitter_requests:owner(Alice, set, [El(<<"delete">>, [])]))
             end
          || _ <- lists:seq(1, 30)
         ]
@@ -106,10 +106,10 @@ an_author_publishes_while_his_account_is_deleted(Config) ->
     _ = twitter_server:call(Server, erlang, send, [Deleter, go_on]),
     ok = await(Server, {done, Name}),
     ok = twitter_server:call(Server, ejabberd_hooks, delete, Hook),
-    ?assertEqual(<<"not-allowed">>, twitter_requests:refusal(Answer)),
+    ?assertEqual(<<"not-allowed">>, twitter_answers:refusal(Answer)),
     _ = twitter_users:register(Server, Name, Host),
     Again = twitter_users:login(Server, User),
-    ?assertEqual([], twitter_requests:ids(twitter_requests:items(Again, ?MINE))).
+    ?assertEqual([], twitter_reading:ids(Again, ?MINE)).
 
 %% A term on the server tells how far the hook is.
 await(Server, Key) ->
@@ -137,9 +137,9 @@ an_account_was_deleted_without_the_plugin(Config) ->
     ok = twitter_server:restart(Server, #{pubsub => #{}, twitter => #{}}),
     _ = twitter_users:register(Server, Name, Host),
     Again = twitter_users:login(Server, User),
-    ?assertEqual([], twitter_requests:ids(twitter_requests:items(Again, ?MINE))),
+    ?assertEqual([], twitter_reading:ids(Again, ?MINE)),
     _ = twitter_requests:publish(Again, <<"b">>, <<"Of the second">>),
-    ?assertEqual([<<"b">>], twitter_requests:ids(twitter_requests:items(Again, ?MINE))).
+    ?assertEqual([<<"b">>], twitter_reading:ids(Again, ?MINE)).
 
 %% Two clients of one author, one deleting what the other publishes: the index ends up as the storage.
 posts_are_published_and_retracted_at_once(Config) ->
@@ -162,7 +162,7 @@ posts_are_published_and_retracted_at_once(Config) ->
     Indexed = twitter_requests:items(Bob, ?FRIENDS),
     ok = twitter_server:call(Server, twitter_index, forget, [<<"pubsub.localhost">>, twitter_client:bare(Alice)]),
     Stored = twitter_requests:items(Bob, ?FRIENDS),
-    ?assertEqual(twitter_requests:payloads(Stored), twitter_requests:payloads(Indexed)).
+    ?assertEqual(twitter_answers:payloads(Stored), twitter_answers:payloads(Indexed)).
 
 %% The last that a friend hears of a post is how it is.
 edits_arrive_in_their_order(Config) ->
@@ -178,7 +178,7 @@ edits_arrive_in_their_order(Config) ->
     ]),
     Pushed = [Content || {item, _, <<"x">>, Content} <- twitter_events:posts(Server, Bob)],
     ?assertEqual(80, length(Pushed)),
-    ?assertEqual([lists:last(Pushed)], twitter_requests:payloads(twitter_requests:items(Bob, ?FRIENDS))).
+    ?assertEqual([lists:last(Pushed)], twitter_reading:payloads(Bob, ?FRIENDS)).
 
 no_error_was_logged(Config) ->
     twitter_cases:no_error_was_logged(Config).

@@ -84,12 +84,12 @@ the_newest_fifty_come_oldest_first(Config) ->
     [
         begin
             Answer = twitter_requests:items(Reader, Node),
-            {Node, Newest} = {Node, twitter_requests:posts(Answer)},
+            {Node, Newest} = {Node, twitter_answers:posts(Answer)},
             %% A client can see that there is more, and where to go on.
-            #{count := 53, index := 3, first := First} = twitter_requests:page(Answer),
+            #{count := 53, index := 3, first := First} = twitter_answers:page(Answer),
             Rest = #{rsm => #{before => First}},
             true =
-                twitter_requests:posts(twitter_requests:items(Reader, Node, Rest)) =:= All -- Newest
+                twitter_reading:posts(Reader, Node, Rest) =:= All -- Newest
         end
      || {Reader, Node} <- twitter_cases:streams(Alice, Bob)
     ].
@@ -102,9 +102,7 @@ max_items_are_the_newest(Config) ->
             Expected = lists:nthtail(60 - min(Max, 60), All),
             {Node, Max, Expected} =
                 {Node, Max,
-                    twitter_requests:posts(
-                        twitter_requests:items(Reader, Node, #{max_items => Max})
-                    )}
+                    twitter_reading:posts(Reader, Node, #{max_items => Max})}
         end
      || {Reader, Node} <- twitter_cases:streams(Alice, Bob), Max <- [1, 3, 50, 59, 60, 61, 100000]
     ].
@@ -117,7 +115,7 @@ posts_are_read_by_id(Config) ->
         begin
             Answer = twitter_requests:items(Reader, Node, #{ids => Wanted}),
             Expected = [{Jid, Id} || Id <- Found],
-            {Node, Wanted, Expected} = {Node, Wanted, lists:sort(twitter_requests:posts(Answer))}
+            {Node, Wanted, Expected} = {Node, Wanted, lists:sort(twitter_answers:posts(Answer))}
         end
      || {Reader, Node} <- twitter_cases:streams(Alice, Bob),
         {Wanted, Found} <- [
@@ -138,10 +136,10 @@ one_id_of_two_friends_is_two_posts(Config) ->
     _ = twitter_requests:publish(Alice, <<"1">>, <<"Alice's">>),
     Both = read(Alice, ?FRIENDS),
     ById = twitter_requests:items(Alice, ?FRIENDS, #{ids => [<<"1">>]}),
-    Both = lists:sort(twitter_requests:posts(ById)),
+    Both = lists:sort(twitter_answers:posts(ById)),
     %% Each with its own payload.
     [[{xmlcdata, <<"Bob's">>}], [{xmlcdata, <<"Carol's">>}]] =
-        lists:sort(twitter_requests:payloads(ById)).
+        lists:sort(twitter_answers:payloads(ById)).
 
 an_empty_stream_is_an_empty_list(Config) ->
     [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
@@ -149,7 +147,7 @@ an_empty_stream_is_an_empty_list(Config) ->
     [
         begin
             Answer = twitter_requests:items(Reader, Node, Options),
-            {Node, Options, []} = {Node, Options, twitter_requests:posts(Answer)},
+            {Node, Options, []} = {Node, Options, twitter_answers:posts(Answer)},
             %% The list is there, and knows whose it is.
             Node = fxml:get_path_s(Answer, [
                 {elem, <<"pubsub">>}, {elem, <<"items">>}, {attr, <<"node">>}
@@ -162,7 +160,7 @@ an_empty_stream_is_an_empty_list(Config) ->
         begin
             Answer = twitter_requests:items(Reader, Node, #{rsm => Rsm}),
             {[], #{count := 0} = Page} = {
-                twitter_requests:posts(Answer), twitter_requests:page(Answer)
+                twitter_answers:posts(Answer), twitter_answers:page(Answer)
             },
             1 = map_size(Page)
         end
@@ -176,7 +174,7 @@ collections_have_no_items(Config) ->
     [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
     _ = twitter_requests:publish(Bob, <<"Hello">>),
     [
-        <<"feature-not-implemented">> = twitter_requests:refusal(
+        <<"feature-not-implemented">> = twitter_answers:refusal(
             twitter_requests:items(Alice, Node)
         )
      || Node <- [<<"/twitter">>, <<"/twitter/MyFriends">>]
@@ -191,8 +189,8 @@ an_edit_keeps_its_place(Config) ->
     [
         begin
             Answer = twitter_requests:items(Reader, Node),
-            Posts = twitter_requests:posts(Answer),
-            [[{xmlcdata, <<"better">>}], [{xmlcdata, <<"Post 2">>}]] = twitter_requests:payloads(
+            Posts = twitter_answers:posts(Answer),
+            [[{xmlcdata, <<"better">>}], [{xmlcdata, <<"Post 2">>}]] = twitter_answers:payloads(
                 Answer
             )
         end
@@ -206,9 +204,9 @@ a_retracted_post_is_gone(Config) ->
     [
         begin
             [Second] = read(Reader, Node),
-            [] = twitter_requests:posts(twitter_requests:items(Reader, Node, #{ids => [<<"1">>]})),
+            [] = twitter_reading:posts(Reader, Node, #{ids => [<<"1">>]}),
             <<"item-not-found">> =
-                twitter_requests:refusal(twitter_requests:items(Reader, <<Node/binary, "/1">>))
+                twitter_answers:refusal(twitter_requests:items(Reader, <<Node/binary, "/1">>))
         end
      || {Reader, Node} <- twitter_cases:streams(Alice, Bob)
     ].
@@ -221,9 +219,9 @@ a_post_is_a_node(Config) ->
     [
         begin
             Answer = twitter_requests:items(Reader, <<Node/binary, "/", Id/binary>>),
-            [{twitter_client:bare(Bob), Id}] =:= twitter_requests:posts(Answer) orelse
+            [{twitter_client:bare(Bob), Id}] =:= twitter_answers:posts(Answer) orelse
                 error({Node, Answer}),
-            [[{xmlcdata, <<"Post ", Id/binary>>}]] = twitter_requests:payloads(Answer),
+            [[{xmlcdata, <<"Post ", Id/binary>>}]] = twitter_answers:payloads(Answer),
             true =
                 <<Node/binary, "/", Id/binary>> =:=
                     fxml:get_path_s(Answer, [
@@ -240,9 +238,9 @@ the_node_of_one_id_is_the_newest_post(Config) ->
     Node = <<?FRIENDS/binary, "/1">>,
     [Carols] = read(Alice, Node),
     %% The newest one that the reader may see.
-    ok = twitter_requests:block(Alice, twitter_client:bare(Carol)),
+    ok = twitter_users:block(Alice, twitter_client:bare(Carol)),
     [Bobs] = read(Alice, Node),
-    ok = twitter_requests:unblock(Alice, twitter_client:bare(Carol)),
+    ok = twitter_users:unblock(Alice, twitter_client:bare(Carol)),
     [Carols] = read(Alice, Node),
     ok = twitter_requests:retract(Carol, <<"1">>),
     [Bobs] = read(Alice, Node).
@@ -254,9 +252,9 @@ a_friend_comes_and_goes(Config) ->
     [Bobs] = twitter_requests:publish_all(Bob, [<<"1">>]),
     [Carols] = twitter_requests:publish_all(Carol, [<<"1">>]),
     [Bobs, Carols] = read(Alice, ?FRIENDS),
-    ok = twitter_requests:remove_contact(Alice, twitter_client:bare(Bob)),
+    ok = twitter_users:remove_contact(Alice, twitter_client:bare(Bob)),
     [Carols] = read(Alice, ?FRIENDS),
-    ok = twitter_requests:remove_contact(Carol, twitter_client:bare(Alice)),
+    ok = twitter_users:remove_contact(Carol, twitter_client:bare(Alice)),
     [] = read(Alice, ?FRIENDS),
     ok = twitter_users:befriend(Alice, Bob),
     [Bobs] = read(Alice, ?FRIENDS),
@@ -267,13 +265,13 @@ who_must_not_see_gets_nothing(Config) ->
     [Eve] = twitter_cases:strangers(Config, [<<"eve">>]),
     _ = twitter_requests:publish_all(Bob, [<<"1">>, <<"2">>]),
     %% Not even with an id or a cursor that she learnt from a friend of his.
-    Page = twitter_requests:page(twitter_requests:items(Alice, ?FRIENDS, #{rsm => #{max => 5}})),
+    Page = twitter_answers:page(twitter_requests:items(Alice, ?FRIENDS, #{rsm => #{max => 5}})),
     #{count := 2, first := First, last := Last} = Page,
     [
         begin
             Answer = twitter_requests:items(Eve, Node, Options),
-            {Node, Options, []} = {Node, Options, twitter_requests:posts(Answer)},
-            true = lists:member(maps:get(count, twitter_requests:page(Answer), 0), [0])
+            {Node, Options, []} = {Node, Options, twitter_answers:posts(Answer)},
+            true = lists:member(maps:get(count, twitter_answers:page(Answer), 0), [0])
         end
      || Node <- [?FRIENDS, ?MINE],
         Options <- [
@@ -286,8 +284,8 @@ who_must_not_see_gets_nothing(Config) ->
             #{rsm => #{index => 0}}
         ]
     ],
-    <<"item-not-found">> = twitter_requests:refusal(twitter_requests:items(Eve, stream_of(Bob))),
-    <<"item-not-found">> = twitter_requests:refusal(
+    <<"item-not-found">> = twitter_answers:refusal(twitter_requests:items(Eve, stream_of(Bob))),
+    <<"item-not-found">> = twitter_answers:refusal(
         twitter_requests:items(Eve, <<?FRIENDS/binary, "/1">>)
     ).
 
@@ -321,7 +319,7 @@ no_error_was_logged(Config) ->
 %%% Helpers
 
 read(Reader, Node) ->
-    twitter_requests:posts(twitter_requests:items(Reader, Node)).
+    twitter_reading:posts(Reader, Node).
 
 stream_of(Friend) ->
     <<"/twitter/MyFriends/", (twitter_client:bare(Friend))/binary>>.

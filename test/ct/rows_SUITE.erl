@@ -64,13 +64,13 @@ rows_are_posts_newest_first(Config) ->
         {<<"/twitter/FriendsStream/b2">>, <<"Bob: Three">>},
         {<<"/twitter/FriendsStream/c1">>, Carols},
         {<<"/twitter/FriendsStream/b1">>, <<"Bob: One, better">>}
-    ] = twitter_requests:row_list(twitter_requests:rows(Alice, ?FRIENDS)),
+    ] = twitter_reading:rows(Alice, ?FRIENDS),
     Carols = <<CarolJid/binary, ": Two">>,
     [{<<"/twitter/MyStream/a1">>, <<"Mine">>}] =
-        twitter_requests:row_list(twitter_requests:rows(Alice, ?MINE)),
+        twitter_reading:rows(Alice, ?MINE),
     Bobs = <<"/twitter/MyFriends/", BobJid/binary>>,
     Expected = [{<<Bobs/binary, "/b2">>, <<"Three">>}, {<<Bobs/binary, "/b1">>, <<"One, better">>}],
-    Expected = twitter_requests:row_list(twitter_requests:rows(Alice, Bobs)).
+    Expected = twitter_reading:rows(Alice, Bobs).
 
 a_row_is_one_short_line(Config) ->
     [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
@@ -86,9 +86,9 @@ a_row_is_one_short_line(Config) ->
     true = string:length(Cut) =< 100,
     nomatch = binary:match(Cut, <<"\n">>),
     %% The whole text is in the description.
-    [{Node, _} | _] = twitter_requests:row_list(twitter_requests:rows(Alice, ?FRIENDS)),
+    [{Node, _} | _] = twitter_reading:rows(Alice, ?FRIENDS),
     #{<<"pubsub#description">> := [Whole]} =
-        twitter_requests:form(twitter_requests:info(Alice, Node)),
+        twitter_answers:form(twitter_requests:info(Alice, Node)),
     true = string:trim(Long) =:= Whole.
 
 %% A name, too, may have been typed on several lines.
@@ -101,7 +101,7 @@ a_row_is_one_line_whatever_the_name(Config) ->
 an_empty_stream_has_no_rows(Config) ->
     [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
     [
-        [] = twitter_requests:row_list(twitter_requests:rows(Alice, Node))
+        [] = twitter_reading:rows(Alice, Node)
      || Node <- [?MINE, ?FRIENDS, <<"/twitter/MyFriends/", (twitter_client:bare(Bob))/binary>>]
     ],
     [Loner] = twitter_cases:friends(Config, [<<"carol">>]),
@@ -129,7 +129,7 @@ result_sets_walk_the_rows_both_ways(Config) ->
     _ = twitter_requests:publish_all(Bob, [<<"1">>, <<"2">>, <<"3">>, <<"4">>, <<"5">>]),
     Page = fun(Rsm) ->
         Answer = twitter_requests:rows(Alice, ?FRIENDS, Rsm#{max => 2}),
-        {row_ids(Answer, ?FRIENDS), twitter_requests:page(Answer)}
+        {row_ids(Answer, ?FRIENDS), twitter_answers:page(Answer)}
     end,
     %% The list begins with the newest post, so that is where "after" leads away from.
     {[<<"5">>, <<"4">>], #{index := 0, count := 5, last := Fourth}} = Page(#{}),
@@ -191,11 +191,11 @@ odd_ids(Jid) ->
 %% below it. A client asks for the post itself.
 opens(Reader, Node, {_, Id} = Post) ->
     Answer = twitter_requests:info(Reader, Node),
-    [{<<"pubsub">>, <<"leaf">>, false}] = twitter_requests:identities(Answer),
-    #{<<"pubsub#description">> := [Text]} = twitter_requests:form(Answer),
+    [{<<"pubsub">>, <<"leaf">>, false}] = twitter_answers:identities(Answer),
+    #{<<"pubsub#description">> := [Text]} = twitter_answers:form(Answer),
     true = Text =:= string:trim(<<"Post ", Id/binary>>),
-    [] = twitter_requests:row_list(twitter_requests:rows(Reader, Node)),
-    [Post] = twitter_requests:posts(twitter_requests:items(Reader, Node)).
+    [] = twitter_reading:rows(Reader, Node),
+    [Post] = twitter_reading:posts(Reader, Node).
 
 one_id_of_two_friends(Config) ->
     [Alice, Bob, Carol] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>, <<"carol">>]),
@@ -205,13 +205,13 @@ one_id_of_two_friends(Config) ->
     twitter_cases:rename(Config, Alice, twitter_client:bare(Carol), <<"Carol">>),
     Node = <<"/twitter/FriendsStream/1">>,
     [{Node, <<"Bob: Bob's">>}, {Node, <<"Carol: Carol's">>}] =
-        twitter_requests:row_list(twitter_requests:rows(Alice, ?FRIENDS)),
+        twitter_reading:rows(Alice, ?FRIENDS),
     %% The node is the newest one that the reader may see.
     Title = fun() ->
-        maps:get(<<"pubsub#title">>, twitter_requests:form(twitter_requests:info(Alice, Node)))
+        maps:get(<<"pubsub#title">>, twitter_answers:form(twitter_requests:info(Alice, Node)))
     end,
     [<<"Bob: Bob's">>] = Title(),
-    ok = twitter_requests:remove_contact(Alice, twitter_client:bare(Bob)),
+    ok = twitter_users:remove_contact(Alice, twitter_client:bare(Bob)),
     [<<"Carol: Carol's">>] = Title().
 
 a_post_says_whose_it_is(Config) ->
@@ -220,7 +220,7 @@ a_post_says_whose_it_is(Config) ->
     _ = twitter_requests:publish(Bob, <<"1">>, <<"Hello">>),
     [
         #{<<"pubsub#publisher">> := [BobJid], <<"pubsub#owner">> := [BobJid]} =
-            twitter_requests:form(twitter_requests:info(Reader, Node))
+            twitter_answers:form(twitter_requests:info(Reader, Node))
      || {Reader, Node} <- [
             {Bob, <<"/twitter/MyStream/1">>},
             {Alice, <<"/twitter/FriendsStream/1">>},
@@ -236,12 +236,12 @@ no_error_was_logged(Config) ->
 %%% Helpers
 
 names(Reader, Node) ->
-    [Name || {_, Name} <- twitter_requests:row_list(twitter_requests:rows(Reader, Node))].
+    [Name || {_, Name} <- twitter_reading:rows(Reader, Node)].
 
 row_ids(Answer, Stream) ->
     Size = byte_size(Stream),
     [
         Id
-     || {<<Prefix:Size/binary, "/", Id/binary>>, _} <- twitter_requests:row_list(Answer),
+     || {<<Prefix:Size/binary, "/", Id/binary>>, _} <- twitter_answers:rows(Answer),
         Prefix =:= Stream
     ].

@@ -36,12 +36,12 @@ init_per_testcase(Case, Config) ->
     [{server, Server} | Config].
 
 end_per_testcase(_Case, Config) ->
-    ok = twitter_server:stop(server(Config)).
+    twitter_cases:stop(Config).
 
 %%% Cases
 
 data_outlives_the_switch(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [Alice, Bob, _] = Users = users(Server),
     [AliceClient, BobClient, _] = [twitter_users:login(Server, User) || User <- Users],
     Ordinary = name(<<"news">>, Alice),
@@ -59,8 +59,8 @@ data_outlives_the_switch(Config) ->
     Again = twitter_users:login(Server, Alice),
     BobAgain = twitter_users:login(Server, Bob),
     ok = publish(Again, Ordinary, <<"4">>),
-    #xmlel{} = twitter_client:expect(BobAgain, twitter_posts:is_event(Ordinary, <<"4">>)),
-    Post = twitter_posts:publish(Again, <<"Hello">>),
+    #xmlel{} = twitter_client:expect(BobAgain, twitter_events:is_event(Ordinary, <<"4">>)),
+    Post = twitter_requests:publish(Again, <<"Hello">>),
     Between = seen(Server, Users, Ordinary),
     ok = twitter_server:restart(Server, ?STOCK),
     same(Between, seen(Server, Users, Ordinary)),
@@ -68,11 +68,11 @@ data_outlives_the_switch(Config) ->
     ok = twitter_server:restart(Server, ?PLUGIN),
     same(Between, seen(Server, Users, Ordinary)),
     [{_, Post, <<"Hello">>}] =
-        twitter_posts:read(twitter_users:login(Server, Bob), <<"/twitter/FriendsStream">>).
+        twitter_reading:entries(twitter_users:login(Server, Bob), <<"/twitter/FriendsStream">>).
 
 %% Somebody has used the names before: with the plugin they are hidden, not lost.
 names_below_twitter_come_back(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     [Alice, Bob, _] = Users = users(Server),
     [AliceClient, BobClient, _] = [twitter_users:login(Server, User) || User <- Users],
     Names = [<<"/twitter">>, <<"/twitter/foo">>, <<"/twitter/MyStream">>, <<"/twitters">>],
@@ -85,56 +85,58 @@ names_below_twitter_come_back(Config) ->
     ok = twitter_server:restart(Server, ?PLUGIN),
     same(Tables, tables(Server)),
     [AliceNow, BobNow, CarolNow] = [twitter_users:login(Server, User) || User <- Users],
-    Rows = [Node || {Node, _} <- twitter_posts:rows(BobNow, <<>>)],
+    Rows = [Node || {Node, _} <- twitter_reading:rows(BobNow, <<>>)],
     %% The root is there once, and it is the microblog's.
     [<<"/twitter">>] = [Node || Node <- Rows, Node =:= <<"/twitter">>],
     [] = [Node || <<"/twitter/", _/binary>> = Node <- Rows],
     true = lists:member(<<"/twitters">>, Rows),
     [<<"/twitter/MyStream">>, <<"/twitter/FriendsStream">>, <<"/twitter/MyFriends">>] =
-        [Node || {Node, _} <- twitter_posts:rows(BobNow, <<"/twitter">>)],
-    <<"item-not-found">> = condition(BobNow, <<"get">>, <<"<items node='/twitter/foo'/>">>),
-    [true = none =/= condition(AliceNow, <<"set">>, ["<publish node='", Node, "'><item id='2'><a xmlns='urn:a'/></item></publish>"])
+        [Node || {Node, _} <- twitter_reading:rows(BobNow, <<"/twitter">>)],
+    <<"item-not-found">> = twitter_answers:refusal(twitter_requests:items(BobNow, <<"/twitter/foo">>)),
+    [true = none =/= twitter_answers:refusal(twitter_requests:pubsub(AliceNow, set, [
+        "<publish node='", Node, "'><item id='2'><a xmlns='urn:a'/></item></publish>"
+     ]))
      || Node <- [<<"/twitter">>, <<"/twitter/foo">>]],
-    [] = twitter_posts:read(BobNow, <<"/twitter/MyStream">>),
+    [] = twitter_reading:entries(BobNow, <<"/twitter/MyStream">>),
     %% The microblog works for all, also for the owner of the old nodes.
-    Id = twitter_posts:publish(AliceNow, <<"Hello">>),
-    #xmlel{} = twitter_client:expect(BobNow, twitter_posts:is_event(<<"/twitter/FriendsStream">>, Id)),
-    [{_, Id, <<"Hello">>}] = twitter_posts:read(AliceNow, <<"/twitter/MyStream">>),
-    [] = twitter_posts:read(CarolNow, <<"/twitter/FriendsStream">>),
+    Id = twitter_requests:publish(AliceNow, <<"Hello">>),
+    #xmlel{} = twitter_client:expect(BobNow, twitter_events:is_event(<<"/twitter/FriendsStream">>, Id)),
+    [{_, Id, <<"Hello">>}] = twitter_reading:entries(AliceNow, <<"/twitter/MyStream">>),
+    [] = twitter_reading:entries(CarolNow, <<"/twitter/FriendsStream">>),
     ok = twitter_server:restart(Server, ?STOCK),
     same(Before, [seen(Server, Users, Node) || Node <- tl(Names)]),
     Later = twitter_users:login(Server, Alice),
     LaterBob = twitter_users:login(Server, Bob),
     ok = publish(Later, <<"/twitter/foo">>, <<"2">>),
-    #xmlel{} = twitter_client:expect(LaterBob, twitter_posts:is_event(<<"/twitter/foo">>, <<"2">>)),
-    [{_, <<"1">>, _}] = twitter_posts:read(LaterBob, <<"/twitter">>),
+    #xmlel{} = twitter_client:expect(LaterBob, twitter_events:is_event(<<"/twitter/foo">>, <<"2">>)),
+    [{_, <<"1">>, _}] = twitter_reading:entries(LaterBob, <<"/twitter">>),
     [ok = delete(Later, Node) || Node <- Names].
 
 %% Without the plugin anybody may make a node called /twitter. Who has a microblog is not
 %% his business,
 stored_posts_are_not_listed(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, _, CarolClient} = carol_takes_the_name(Server),
     [] = [
         Row
      || Parent <- [<<>>, <<"/twitter">>],
-        {Node, _} = Row <- twitter_posts:rows(CarolClient, Parent),
+        {Node, _} = Row <- twitter_reading:rows(CarolClient, Parent),
         nomatch =/= binary:match(Node, twitter_users:jid(Alice))
     ].
 
 %% and deleting his node must not delete other people's posts.
 stored_posts_outlive_a_node_of_that_name(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, Id, CarolClient} = carol_takes_the_name(Server),
     ok = delete(CarolClient, <<"/twitter">>),
     ok = twitter_server:restart(Server, ?PLUGIN),
     AliceClient = twitter_users:login(Server, Alice),
-    [{_, Id, <<"Hello">>}] = twitter_posts:read(AliceClient, <<"/twitter/MyStream">>).
+    [{_, Id, <<"Hello">>}] = twitter_reading:entries(AliceClient, <<"/twitter/MyStream">>).
 
 carol_takes_the_name(Server) ->
     ok = twitter_server:restart(Server, ?PLUGIN),
     [Alice, _, Carol] = users(Server),
-    Id = twitter_posts:publish(twitter_users:login(Server, Alice), <<"Hello">>),
+    Id = twitter_requests:publish(twitter_users:login(Server, Alice), <<"Hello">>),
     ok = twitter_server:restart(Server, ?STOCK),
     CarolClient = twitter_users:login(Server, Carol),
     ok = make(CarolClient, <<"/twitter">>),
@@ -148,22 +150,20 @@ seen(Server, Users, Node) ->
     [
         begin
             Client = twitter_users:login(Server, User),
+            Pep = {Client, twitter_users:jid(Alice)},
             Seen = [
-                children(twitter_posts:request(Place, Type, Content))
-             || {Place, Type, Content} <- [
-                    {Client, <<"get">>, pubsub(["<items node='", Node, "'/>"])},
-                    {Client, <<"get">>, pubsub(["<affiliations node='", Node, "'/>"])},
-                    {Client, <<"get">>, pubsub(["<subscriptions node='", Node, "'/>"])},
-                    {Client, <<"get">>, owner(["<configure node='", Node, "'/>"])},
-                    {Client, <<"get">>, owner(["<subscriptions node='", Node, "'/>"])},
-                    {Client, <<"get">>, ["<query xmlns='http://jabber.org/protocol/disco#info' node='", Node, "'/>"]},
-                    {Client, <<"get">>, ["<query xmlns='http://jabber.org/protocol/disco#items' node='", Node, "'/>"]},
-                    {{Client, twitter_users:jid(Alice)}, <<"get">>,
-                        <<"<query xmlns='http://jabber.org/protocol/disco#items'/>">>},
-                    {{Client, twitter_users:jid(Alice)}, <<"get">>,
-                        pubsub(<<"<items node='urn:xmpp:bookmarks:1'/>">>)},
-                    {{Client, twitter_users:jid(Alice)}, <<"get">>,
-                        pubsub(<<"<items node='urn:xmpp:avatar:metadata'/>">>)}
+                children(Answer)
+             || Answer <- [
+                    twitter_requests:items(Client, Node),
+                    twitter_requests:pubsub(Client, get, ["<affiliations node='", Node, "'/>"]),
+                    twitter_requests:pubsub(Client, get, ["<subscriptions node='", Node, "'/>"]),
+                    twitter_requests:owner(Client, get, ["<configure node='", Node, "'/>"]),
+                    twitter_requests:owner(Client, get, ["<subscriptions node='", Node, "'/>"]),
+                    twitter_requests:info(Client, Node),
+                    twitter_requests:rows(Client, Node),
+                    twitter_requests:rows(Pep, <<>>),
+                    twitter_requests:items(Pep, <<"urn:xmpp:bookmarks:1">>),
+                    twitter_requests:items(Pep, <<"urn:xmpp:avatar:metadata">>)
                 ]
             ],
             ok = twitter_client:close(Client),
@@ -202,9 +202,6 @@ same(Expected, Found) ->
 
 %%% Helpers
 
-server(Config) ->
-    proplists:get_value(server, Config).
-
 %% Alice and Bob are friends, Carol knows nobody.
 users(Server) ->
     [Alice, Bob, Carol] = [twitter_users:fresh(Server, Name) || Name <- [<<"alice">>, <<"bob">>, <<"carol">>]],
@@ -223,19 +220,9 @@ publish(Place, Node, Id) ->
     ]).
 
 delete(Client, Node) ->
-    Answer = twitter_posts:request(Client, <<"set">>, owner(["<delete node='", Node, "'/>"])),
-    none = twitter_posts:condition(Answer),
+    _ = twitter_answers:result(twitter_requests:owner(Client, set, ["<delete node='", Node, "'/>"])),
     ok.
 
 set(Place, Content) ->
-    none = condition(Place, <<"set">>, Content),
+    _ = twitter_answers:result(twitter_requests:pubsub(Place, set, Content)),
     ok.
-
-condition(Place, Type, Content) ->
-    twitter_posts:condition(twitter_posts:pubsub(Place, Type, Content)).
-
-pubsub(Content) ->
-    ["<pubsub xmlns='http://jabber.org/protocol/pubsub'>", Content, "</pubsub>"].
-
-owner(Content) ->
-    ["<pubsub xmlns='http://jabber.org/protocol/pubsub#owner'>", Content, "</pubsub>"].

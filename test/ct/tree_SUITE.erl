@@ -54,11 +54,11 @@ the_root_stands_beside_ordinary_nodes(Config) ->
     [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
     Ordinary = <<"news of ", (twitter_client:bare(Alice))/binary>>,
     Create = twitter_requests:el(<<"create">>, [{<<"node">>, Ordinary}], []),
-    _ = twitter_requests:result(twitter_requests:pubsub(Alice, set, [Create])),
+    _ = twitter_answers:result(twitter_requests:pubsub(Alice, set, [Create])),
     _ = twitter_requests:publish(Alice, <<"Hello">>),
     lists:foreach(
         fun(Reader) ->
-            Rows = twitter_requests:row_list(twitter_requests:rows(Reader, <<>>)),
+            Rows = twitter_reading:rows(Reader, <<>>),
             {Ordinary, _} = lists:keyfind(Ordinary, 1, Rows),
             %% And nothing of what lies below it, or of where posts are stored.
             [{<<"/twitter">>, <<"Twitter">>}] =
@@ -75,7 +75,7 @@ the_root_has_three_rows(Config) ->
         {?MINE, <<"MyStream">>},
         {?FRIENDS, <<"FriendsStream">>},
         {?MY_FRIENDS, <<"MyFriends">>}
-    ] = twitter_requests:row_list(Answer),
+    ] = twitter_answers:rows(Answer),
     %% Every row is here, and the answer is about the node that was asked for.
     Query = fxml:get_subtag(Answer, <<"query">>),
     <<"/twitter">> = fxml:get_tag_attr_s(<<"node">>, Query),
@@ -91,12 +91,12 @@ nodes_say_what_they_are(Config) ->
     lists:foreach(
         fun({Node, Type, Title}) ->
             Answer = twitter_requests:info(Alice, Node),
-            {Node, [{<<"pubsub">>, Type, false}]} = {Node, twitter_requests:identities(Answer)},
+            {Node, [{<<"pubsub">>, Type, false}]} = {Node, twitter_answers:identities(Answer)},
             #{
                 <<"FORM_TYPE">> := [<<"http://jabber.org/protocol/pubsub#meta-data">>],
                 <<"pubsub#title">> := [Title],
                 <<"pubsub#description">> := [Description]
-            } = twitter_requests:form(Answer),
+            } = twitter_answers:form(Answer),
             true = Description =/= <<>>,
             Node = fxml:get_path_s(Answer, [{elem, <<"query">>}, {attr, <<"node">>}])
         end,
@@ -127,7 +127,7 @@ friends_are_named_and_sorted_as_in_the_roster(Config) ->
     ],
     Expected = friend_rows(Alice),
     [
-        #{<<"pubsub#title">> := [Name]} = twitter_requests:form(
+        #{<<"pubsub#title">> := [Name]} = twitter_answers:form(
             twitter_requests:info(Alice, <<"/twitter/MyFriends/", Jid/binary>>)
         )
      || {Jid, Name} <- Expected
@@ -157,8 +157,8 @@ friends_have_odd_addresses(Config) ->
         begin
             Node = <<"/twitter/MyFriends/", Jid/binary>>,
             [{<<Node/binary, "/1">>, <<"Hello">>}] =:=
-                twitter_requests:row_list(twitter_requests:rows(Alice, Node)) orelse error(Jid),
-            [{Jid, <<"1">>}] = twitter_requests:posts(twitter_requests:items(Alice, Node))
+                twitter_reading:rows(Alice, Node) orelse error(Jid),
+            [{Jid, <<"1">>}] = twitter_reading:posts(Alice, Node)
         end
      || Jid <- Jids
     ].
@@ -200,8 +200,8 @@ friend_rows(Reader) ->
     [
         {Jid, Name}
      || {<<"/twitter/MyFriends/", Jid/binary>>, Name} <-
-            twitter_requests:row_list(twitter_requests:rows(Reader, ?MY_FRIENDS))
+            twitter_reading:rows(Reader, ?MY_FRIENDS)
     ].
 
 names(Reader, Node) ->
-    [Name || {_, Name} <- twitter_requests:row_list(twitter_requests:rows(Reader, Node))].
+    [Name || {_, Name} <- twitter_reading:rows(Reader, Node)].

@@ -49,7 +49,7 @@ circle(Config) ->
 
 %% @doc The authors publish in turn, so many posts each, all under the ids 1, 2 and so on.
 %% Returns the posts, oldest first.
--spec chat([twitter_client:client()], Rounds :: pos_integer()) -> [twitter_requests:post()].
+-spec chat([twitter_client:client()], Rounds :: pos_integer()) -> [twitter_answers:post()].
 chat(Authors, Rounds) ->
     [
         Post

@@ -3,7 +3,8 @@
 
 -include_lib("fast_xml/include/fxml.hrl").
 
--export([received/2, posts/2, entries/1, node/1, body/1, event/0]).
+-export([received/2, posts/2, entries/1, node/1, body/1]).
+-export([is_event/0, is_event/2]).
 -export_type([entry/0]).
 
 %% {item, Publisher, Id, Children} or {retract, Publisher, Id}
@@ -20,17 +21,26 @@ received(Server, Client) ->
         fun(Host) -> ok = twitter_server:settle(Server, <<"pubsub.", Host/binary>>) end,
         twitter_server:hosts(Server)
     ),
-    lists:filter(event(), twitter_client:sync(Client)).
+    lists:filter(is_event(), twitter_client:sync(Client)).
 
 %% @doc The same, as what the events hold.
 -spec posts(twitter_server:server(), twitter_client:client()) -> [entry()].
 posts(Server, Client) ->
     lists:flatmap(fun entries/1, received(Server, Client)).
 
-%% @doc Whether a stanza is an event.
--spec event() -> fun((#xmlel{}) -> boolean()).
-event() ->
+%% @doc Matches any event.
+-spec is_event() -> twitter_client:match().
+is_event() ->
     fun(Stanza) -> fxml:get_subtag_with_xmlns(Stanza, <<"event">>, ?NS_EVENT) =/= false end.
+
+%% @doc Matches the event that brings an item of a node.
+-spec is_event(Node :: binary(), Id :: binary()) -> twitter_client:match().
+is_event(Node, Id) ->
+    fun(Stanza) ->
+        Items = items(Stanza),
+        is_record(Items, xmlel) andalso attr(<<"node">>, Items) =:= Node andalso
+            fxml:get_path_s(Items, [{elem, <<"item">>}, {attr, <<"id">>}]) =:= Id
+    end.
 
 -spec entries(#xmlel{}) -> [entry()].
 entries(Message) ->

@@ -23,9 +23,10 @@ pubsub_works(Server) ->
         <<"<publish node='">>, Node, <<"'><item id='1'><news xmlns='urn:news'>ordinary</news>">>,
         <<"</item></publish>">>
     ]),
-    _ = twitter_client:expect(Bob, twitter_posts:is_event(Node, <<"1">>)),
-    [{_, <<"1">>, <<"<news xmlns='urn:news'>ordinary</news>">>}] = twitter_posts:read(Bob, Node),
-    true = lists:keymember(Node, 1, twitter_posts:rows(Bob, <<>>)),
+    _ = twitter_client:expect(Bob, twitter_events:is_event(Node, <<"1">>)),
+    [[#xmlel{name = <<"news">>, children = [{xmlcdata, <<"ordinary">>}]}]] =
+        twitter_reading:payloads(Bob, Node),
+    true = lists:keymember(Node, 1, twitter_reading:rows(Bob, <<>>)),
     close([Alice, Bob]).
 
 %% @doc Bob's client says by its capabilities what it wants, and gets Alice's tune.
@@ -33,13 +34,13 @@ pubsub_works(Server) ->
 pep_works(Server) ->
     [Alice, Bob] = two_friends(Server),
     Tune = <<"http://jabber.org/protocol/tune">>,
-    ok = twitter_caps:announce(Bob, [<<Tune/binary, "+notify">>]),
+    ok = twitter_caps:announce(Server, Bob, [<<Tune/binary, "+notify">>]),
     Answer = twitter_client:request(Alice, [
         <<"<iq type='set'><pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='">>, Tune,
         <<"'><item id='1'><tune xmlns='">>, Tune, <<"'>Heroes</tune></item></publish></pubsub></iq>">>
     ]),
     <<"result">> = fxml:get_tag_attr_s(<<"type">>, Answer),
-    Event = twitter_client:expect(Bob, twitter_posts:is_event(Tune, <<"1">>)),
+    Event = twitter_client:expect(Bob, twitter_events:is_event(Tune, <<"1">>)),
     true = twitter_client:bare(Alice) =:= fxml:get_tag_attr_s(<<"from">>, Event),
     close([Alice, Bob]).
 
@@ -50,7 +51,7 @@ two_friends(Server) ->
     [twitter_users:login(Server, User) || User <- [Alice, Bob]].
 
 set(Client, Content) ->
-    fxml:get_tag_attr_s(<<"type">>, twitter_posts:pubsub(Client, <<"set">>, Content)).
+    fxml:get_tag_attr_s(<<"type">>, twitter_requests:pubsub(Client, set, Content)).
 
 close(Clients) ->
     lists:foreach(fun twitter_client:close/1, Clients).

@@ -114,8 +114,8 @@ take(_Server, _Users, {ask, Who, To, Type, Content, Expected}, Online, Last) ->
 take(_Server, _Users, {send, Who, Stanza}, Online, Last) ->
     ok = twitter_client:send(maps:get(Who, Online), Stanza),
     {Last, Online};
-take(_Server, _Users, {caps, Who, Features}, Online, Last) ->
-    ok = twitter_caps:announce(maps:get(Who, Online), Features),
+take(Server, _Users, {caps, Who, Features}, Online, Last) ->
+    ok = twitter_caps:announce(Server, maps:get(Who, Online), Features),
     {Last, Online};
 take(Server, Users, {login, Who, User, Resource}, Online, Last) ->
     {Last, Online#{Who => enter(Server, maps:get(User, Users), Resource, none)}};

@@ -40,9 +40,7 @@ enter(Config) ->
 -spec leave(config()) -> ok.
 leave(Config) ->
     lists:foreach(
-        fun({Server, {Name, Host}}) ->
-            ok = twitter_server:call(Server, ejabberd_auth, remove_user, [Name, Host])
-        end,
+        fun({Server, User}) -> ok = twitter_users:unregister(Server, User) end,
         [{Server, User} || Server <- servers(Config), User <- users()]
     ).
 

@@ -7,7 +7,8 @@
 -include_lib("ejabberd/include/mod_roster.hrl").
 
 -export([fresh/2, fresh/3, register/3, login/2, login/3, jid/1]).
--export([befriend/2, befriend/3, set_contact/4, set_contact/5, remove_contact/3, roster/2]).
+-export([unregister/2, befriend/2, befriend/3, set_contact/4, set_contact/5, roster/2]).
+-export([remove_contact/2, remove_contact/3, block/2, unblock/2]).
 
 -define(PASSWORD, <<"secret">>).
 
@@ -26,6 +27,11 @@ fresh(Server, Name, Host) ->
 register(Server, Name, Host) ->
     ok = twitter_server:call(Server, ejabberd_auth, try_register, [Name, Host, ?PASSWORD]),
     {Name, Host}.
+
+%% @doc Deletes an account.
+-spec unregister(twitter_server:server(), twitter_client:user()) -> ok.
+unregister(Server, {Name, Host}) ->
+    twitter_server:call(Server, ejabberd_auth, remove_user, [Name, Host]).
 
 -spec login(twitter_server:server(), twitter_client:user()) -> twitter_client:client().
 login(Server, User) ->
@@ -131,6 +137,32 @@ set_contact(Server, {Name, Host}, Contact, Subscription, RosterName) ->
 ) -> ok.
 remove_contact(Server, User, Contact) ->
     set_contact(Server, User, Contact, remove, <<>>).
+
+%% @doc The same, by the stanza that a client sends.
+-spec remove_contact(twitter_client:client(), Contact :: binary()) -> ok.
+remove_contact(Client, Contact) ->
+    set(Client, [
+        <<"<query xmlns='jabber:iq:roster'><item subscription='remove' jid='">>,
+        fxml:crypt(Contact), <<"'/></query>">>
+    ]).
+
+-spec block(twitter_client:client(), Jid :: binary()) -> ok.
+block(Client, Jid) -> set_blocking(Client, <<"block">>, Jid).
+
+-spec unblock(twitter_client:client(), Jid :: binary()) -> ok.
+unblock(Client, Jid) -> set_blocking(Client, <<"unblock">>, Jid).
+
+set_blocking(Client, Action, Jid) ->
+    set(Client, [
+        $<, Action, <<" xmlns='urn:xmpp:blocking'><item jid='">>, fxml:crypt(Jid),
+        <<"'/></">>, Action, $>
+    ]).
+
+%% A request to the user's own account.
+set(Client, Content) ->
+    Answer = twitter_client:request(Client, [<<"<iq type='set'>">>, Content, <<"</iq>">>]),
+    _ = twitter_answers:result(Answer),
+    ok.
 
 %% @doc The roster as ejabberd gives it to its modules: contact and subscription,
 %% sorted.

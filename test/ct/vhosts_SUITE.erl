@@ -56,7 +56,7 @@ init_per_group(Group, Config) ->
     [{server, Server} | Config].
 
 end_per_group(_Group, Config) ->
-    ok = twitter_server:stop(server(Config)).
+    twitter_cases:stop(Config).
 
 %%% two_vhosts
 
@@ -64,64 +64,64 @@ each_vhost_has_its_own_service(Config) ->
     lists:foreach(
         fun(Host) ->
             {Alice, Bob} = two_friends(Config, Host, Host),
-            Id = twitter_posts:publish(Alice, <<"Hello">>),
+            Id = twitter_requests:publish(Alice, <<"Hello">>),
             Event = expect_post(Bob, Id),
             true = <<"pubsub.", Host/binary>> =:= fxml:get_tag_attr_s(<<"from">>, Event),
-            [{_, Id, <<"Hello">>}] = twitter_posts:read(Bob, ?FRIENDS)
+            [{_, Id, <<"Hello">>}] = twitter_reading:entries(Bob, ?FRIENDS)
         end,
         [<<"localhost">>, ?OTHER]
     ).
 
 users_of_another_vhost_cannot_publish(Config) ->
     Dave = login_fresh(Config, <<"dave">>, ?OTHER),
-    Answer = twitter_posts:pubsub({Dave, <<"pubsub.localhost">>}, <<"set">>,
+    Answer = twitter_requests:pubsub({Dave, <<"pubsub.localhost">>}, set,
         <<"<publish node='/twitter/MyStream'><item>Hello</item></publish>">>),
-    <<"not-allowed">> = twitter_posts:condition(Answer),
-    <<_, _/binary>> = fxml:get_path_s(Answer, [{elem, <<"error">>}, {elem, <<"text">>}, cdata]),
-    [] = twitter_posts:read({Dave, <<"pubsub.localhost">>}, ?MINE),
-    [] = twitter_posts:read(Dave, ?MINE).
+    <<"not-allowed">> = twitter_answers:refusal(Answer),
+    <<"Only users of localhost can publish here">> = twitter_answers:error_text(Answer),
+    [] = twitter_reading:entries({Dave, <<"pubsub.localhost">>}, ?MINE),
+    [] = twitter_reading:entries(Dave, ?MINE).
 
 friends_of_another_vhost_get_posts(Config) ->
     {Alice, Dave} = two_friends(Config, <<"localhost">>, ?OTHER),
-    Id = twitter_posts:publish(Alice, <<"Hello over there">>),
+    Id = twitter_requests:publish(Alice, <<"Hello over there">>),
     Event = expect_post(Dave, Id),
     <<"pubsub.localhost">> = fxml:get_tag_attr_s(<<"from">>, Event),
-    Reply = twitter_posts:publish(Dave, <<"Hello yourself">>),
+    Reply = twitter_requests:publish(Dave, <<"Hello yourself">>),
     Answer = expect_post(Alice, Reply),
     <<"pubsub.other.example">> = fxml:get_tag_attr_s(<<"from">>, Answer),
     %% Each finds the other's posts where they were published.
     AliceJid = twitter_client:bare(Alice),
     DaveJid = twitter_client:bare(Dave),
     [{AliceJid, Id, <<"Hello over there">>}] =
-        twitter_posts:read({Dave, <<"pubsub.localhost">>}, ?FRIENDS),
+        twitter_reading:entries({Dave, <<"pubsub.localhost">>}, ?FRIENDS),
     [{DaveJid, Reply, <<"Hello yourself">>}] =
-        twitter_posts:read({Alice, <<"pubsub.other.example">>}, ?FRIENDS),
-    [] = twitter_posts:read(Alice, ?FRIENDS),
-    [] = twitter_posts:read(Dave, ?FRIENDS).
+        twitter_reading:entries({Alice, <<"pubsub.other.example">>}, ?FRIENDS),
+    [] = twitter_reading:entries(Alice, ?FRIENDS),
+    [] = twitter_reading:entries(Dave, ?FRIENDS).
 
 a_friend_of_another_vhost_reads_what_he_may(Config) ->
     {Alice, Dave} = two_friends(Config, <<"localhost">>, ?OTHER),
-    Id = twitter_posts:publish(Alice, <<"Hello">>),
+    Id = twitter_requests:publish(Alice, <<"Hello">>),
     _ = expect_post(Dave, Id),
     Place = {Dave, <<"pubsub.localhost">>},
     Node = <<"/twitter/MyFriends/", (twitter_client:bare(Alice))/binary>>,
-    [{Node, _}] = twitter_posts:rows(Place, <<"/twitter/MyFriends">>),
-    [{_, Id, <<"Hello">>}] = twitter_posts:read(Place, Node),
+    [{Node, _}] = twitter_reading:rows(Place, <<"/twitter/MyFriends">>),
+    [{_, Id, <<"Hello">>}] = twitter_reading:entries(Place, Node),
     Eve = login_fresh(Config, <<"eve">>, ?OTHER),
-    Unknown = twitter_posts:pubsub({Eve, <<"pubsub.localhost">>}, <<"get">>, [
+    Unknown = twitter_requests:pubsub({Eve, <<"pubsub.localhost">>}, get, [
         "<items node='", Node, "'/>"
     ]),
-    <<"item-not-found">> = twitter_posts:condition(Unknown),
-    [] = twitter_posts:rows({Eve, <<"pubsub.localhost">>}, <<"/twitter/MyFriends">>),
+    <<"item-not-found">> = twitter_answers:refusal(Unknown),
+    [] = twitter_reading:rows({Eve, <<"pubsub.localhost">>}, <<"/twitter/MyFriends">>),
     %% From now on Dave is to Alice what Eve is.
-    ok = twitter_users:remove_contact(server(Config), user(Alice), user(Dave)),
-    [] = twitter_posts:read(Place, ?FRIENDS),
+    ok = twitter_users:remove_contact(twitter_cases:server(Config), twitter_cases:user(Alice), twitter_cases:user(Dave)),
+    [] = twitter_reading:entries(Place, ?FRIENDS),
     <<"item-not-found">> =
-        twitter_posts:condition(twitter_posts:pubsub(Place, <<"get">>, ["<items node='", Node, "'/>"])),
+        twitter_answers:refusal(twitter_requests:pubsub(Place, get, ["<items node='", Node, "'/>"])),
     _ = twitter_client:sync(Dave),
-    Later = twitter_posts:publish(Alice, <<"Alone">>),
-    ok = twitter_server:settle(server(Config), <<"pubsub.localhost">>),
-    ok = twitter_client:refute(Dave, twitter_posts:is_event(?FRIENDS, Later)).
+    Later = twitter_requests:publish(Alice, <<"Alone">>),
+    ok = twitter_server:settle(twitter_cases:server(Config), <<"pubsub.localhost">>),
+    ok = twitter_client:refute(Dave, twitter_events:is_event(?FRIENDS, Later)).
 
 %%% two_services
 
@@ -130,42 +130,42 @@ each_service_has_its_own_streams(Config) ->
     Services = [<<"pubsub.localhost">>, <<"micro.localhost">>],
     lists:foreach(
         fun(Service) ->
-            <<"same">> = twitter_posts:publish({Alice, Service}, <<"same">>, Service),
+            <<"same">> = twitter_requests:publish({Alice, Service}, <<"same">>, Service),
             Event = expect_post(Bob, <<"same">>),
             Service = fxml:get_tag_attr_s(<<"from">>, Event)
         end,
         Services
     ),
     Jid = twitter_client:bare(Alice),
-    [[{Jid, <<"same">>, Service}] = twitter_posts:read({Bob, Service}, ?FRIENDS) || Service <- Services],
-    ok = twitter_posts:retract({Alice, <<"pubsub.localhost">>}, <<"same">>),
-    [] = twitter_posts:read({Bob, <<"pubsub.localhost">>}, ?FRIENDS),
-    [{Jid, <<"same">>, _}] = twitter_posts:read({Bob, <<"micro.localhost">>}, ?FRIENDS),
+    [[{Jid, <<"same">>, Service}] = twitter_reading:entries({Bob, Service}, ?FRIENDS) || Service <- Services],
+    ok = twitter_requests:retract({Alice, <<"pubsub.localhost">>}, <<"same">>),
+    [] = twitter_reading:entries({Bob, <<"pubsub.localhost">>}, ?FRIENDS),
+    [{Jid, <<"same">>, _}] = twitter_reading:entries({Bob, <<"micro.localhost">>}, ?FRIENDS),
     %% With the account, posts go from all services.
-    ok = twitter_server:call(server(Config), ejabberd_auth, remove_user, tuple_to_list(user(Alice))),
-    [] = twitter_posts:read({Bob, <<"micro.localhost">>}, ?FRIENDS).
+    ok = twitter_users:unregister(twitter_cases:server(Config), twitter_cases:user(Alice)),
+    [] = twitter_reading:entries({Bob, <<"micro.localhost">>}, ?FRIENDS).
 
 a_service_comes_and_goes(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, Bob} = two_friends(Config, <<"localhost">>, <<"localhost">>),
     Micro = {Alice, <<"micro.localhost">>},
-    Id = twitter_posts:publish(Micro, <<"Hello">>),
+    Id = twitter_requests:publish(Micro, <<"Hello">>),
     ok = twitter_server:reload(Server, #{pubsub => #{hosts => [<<"pubsub.@HOST@">>]}}),
     ok = twitter_server:settle(Server, <<"pubsub.localhost">>),
     <<_, _/binary>> =
-        twitter_posts:condition(twitter_posts:pubsub(Micro, <<"get">>, ["<items node='/twitter/MyStream'/>"])),
-    Other = twitter_posts:publish(Alice, <<"Still here">>),
-    [{_, Other, _}] = twitter_posts:read(Bob, ?FRIENDS),
+        twitter_answers:refusal(twitter_requests:pubsub(Micro, get, ["<items node='/twitter/MyStream'/>"])),
+    Other = twitter_requests:publish(Alice, <<"Still here">>),
+    [{_, Other, _}] = twitter_reading:entries(Bob, ?FRIENDS),
     ok = twitter_server:reload(Server, #{
         pubsub => #{hosts => [<<"pubsub.@HOST@">>, <<"micro.@HOST@">>]}
     }),
-    [{_, Id, <<"Hello">>}] = twitter_posts:read({Bob, <<"micro.localhost">>}, ?FRIENDS),
-    [{_, Other, _}] = twitter_posts:read(Bob, ?FRIENDS).
+    [{_, Id, <<"Hello">>}] = twitter_reading:entries({Bob, <<"micro.localhost">>}, ?FRIENDS),
+    [{_, Other, _}] = twitter_reading:entries(Bob, ?FRIENDS).
 
 %%% changes
 
 one_vhost_has_no_microblogs(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     Modules = #{
         mod_caps => #{},
         mod_disco => #{},
@@ -177,24 +177,24 @@ one_vhost_has_no_microblogs(Config) ->
         options => #{host_config => #{?OTHER => #{modules => Modules}}}
     }),
     {Alice, Dave} = two_friends(Config, <<"localhost">>, ?OTHER),
-    false = lists:keymember(<<"/twitter">>, 1, twitter_posts:rows(Dave, <<>>)),
+    false = lists:keymember(<<"/twitter">>, 1, twitter_reading:rows(Dave, <<>>)),
     <<"item-not-found">> =
-        twitter_posts:condition(twitter_posts:pubsub(Dave, <<"get">>, ["<items node='/twitter/MyStream'/>"])),
+        twitter_answers:refusal(twitter_requests:pubsub(Dave, get, ["<items node='/twitter/MyStream'/>"])),
     %% A name below /twitter is an ordinary one there.
-    none = twitter_posts:condition(
-        twitter_posts:pubsub(Dave, <<"set">>, ["<create node='/twitter/x'/>"])
+    none = twitter_answers:refusal(
+        twitter_requests:pubsub(Dave, set, ["<create node='/twitter/x'/>"])
     ),
-    Id = twitter_posts:publish(Alice, <<"Hello">>),
+    Id = twitter_requests:publish(Alice, <<"Hello">>),
     _ = expect_post(Dave, Id),
     ok = twitter_server:restart(Server, #{options => #{}}).
 
 stopping_one_vhost_leaves_the_other(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, Dave} = two_friends(Config, <<"localhost">>, ?OTHER),
     lists:foreach(
         fun(Module) ->
             ok = twitter_server:call(Server, gen_mod, stop_module, [?OTHER, Module]),
-            Id = twitter_posts:publish(Alice, <<"Hello">>),
+            Id = twitter_requests:publish(Alice, <<"Hello">>),
             _ = expect_post(Dave, Id)
         end,
         [mod_twitter, mod_pubsub]
@@ -203,42 +203,35 @@ stopping_one_vhost_leaves_the_other(Config) ->
         {ok, _} = twitter_server:call(Server, gen_mod, start_module, [?OTHER, Module])
      || Module <- [mod_pubsub, mod_twitter]
     ],
-    Reply = twitter_posts:publish(Dave, <<"Hello yourself">>),
+    Reply = twitter_requests:publish(Dave, <<"Hello yourself">>),
     _ = expect_post(Alice, Reply).
 
 a_vhost_comes_and_goes(Config) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     {Alice, Dave} = two_friends(Config, <<"localhost">>, ?OTHER),
-    Id = twitter_posts:publish(Dave, <<"Hello">>),
+    Id = twitter_requests:publish(Dave, <<"Hello">>),
     _ = expect_post(Alice, Id),
     ok = twitter_server:reload(Server, #{hosts => [<<"localhost">>]}),
-    Own = twitter_posts:publish(Alice, <<"Alone">>),
-    [{_, Own, _}] = twitter_posts:read(Alice, ?MINE),
+    Own = twitter_requests:publish(Alice, <<"Alone">>),
+    [{_, Own, _}] = twitter_reading:entries(Alice, ?MINE),
     ok = twitter_server:reload(Server, #{hosts => [<<"localhost">>, ?OTHER]}),
-    Again = twitter_users:login(Server, user(Dave)),
-    [{_, Id, <<"Hello">>}] = twitter_posts:read(Again, ?MINE),
-    Later = twitter_posts:publish(Alice, <<"Back?">>),
+    Again = twitter_users:login(Server, twitter_cases:user(Dave)),
+    [{_, Id, <<"Hello">>}] = twitter_reading:entries(Again, ?MINE),
+    Later = twitter_requests:publish(Alice, <<"Back?">>),
     _ = expect_post(Again, Later).
 
 %%% Helpers
 
-server(Config) ->
-    proplists:get_value(server, Config).
-
 login_fresh(Config, Name, Host) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     twitter_users:login(Server, twitter_users:fresh(Server, Name, Host)).
 
 two_friends(Config, Host, OtherHost) ->
-    Server = server(Config),
+    Server = twitter_cases:server(Config),
     One = twitter_users:fresh(Server, <<"one">>, Host),
     Other = twitter_users:fresh(Server, <<"two">>, OtherHost),
     ok = twitter_users:befriend(Server, One, Other),
     {twitter_users:login(Server, One), twitter_users:login(Server, Other)}.
 
-user(Client) ->
-    [Name, Host] = binary:split(twitter_client:bare(Client), <<"@">>),
-    {Name, Host}.
-
 expect_post(Client, Id) ->
-    twitter_client:expect(Client, twitter_posts:is_event(?FRIENDS, Id)).
+    twitter_client:expect(Client, twitter_events:is_event(?FRIENDS, Id)).

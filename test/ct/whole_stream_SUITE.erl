@@ -53,7 +53,7 @@ pages_are_the_whole_stream(Config) ->
     Bobs = [Post || {Publisher, _} = Post <- Posts, Publisher =:= Jid],
     [
         begin
-            Pages = twitter_requests:pages(Client, Node, {Direction, Max}),
+            Pages = twitter_reading:pages(Client, Node, {Direction, Max}),
             {Node, Direction, Max, Expected} = {Node, Direction, Max, joined(Direction, Pages)},
             %% All pages but the last are full.
             [Max] = lists:usort([Max | [length(Page) || Page <- lists:droplast(Pages)]])
@@ -79,12 +79,12 @@ posts_arrive_between_pages(Config) ->
         (_, _, _) ->
             none
     end,
-    Backward = twitter_requests:pages(Reader, ?FRIENDS, {backward, 4}, fun(N) ->
+    Backward = twitter_reading:pages(Reader, ?FRIENDS, {backward, 4}, fun(N) ->
         Arrive(Bob, <<"b">>, N)
     end),
     Old = joined(backward, Backward),
     {Now, #{count := 22}} = page(Reader, #{max => 100}),
-    Forward = twitter_requests:pages(Reader, ?FRIENDS, {forward, 4}, fun(N) ->
+    Forward = twitter_reading:pages(Reader, ?FRIENDS, {forward, 4}, fun(N) ->
         Arrive(Carol, <<"c">>, N)
     end),
     {All, #{count := 26}} = page(Reader, #{max => 100}),
@@ -100,7 +100,7 @@ posts_arrive_while_a_reader_reads(Config) ->
      || Friend <- Friends
     ],
     Read = [
-        joined(Direction, twitter_requests:pages(Reader, ?FRIENDS, {Direction, 3}))
+        joined(Direction, twitter_reading:pages(Reader, ?FRIENDS, {Direction, 3}))
      || Direction <- [backward, forward, backward, forward]
     ],
     [
@@ -134,7 +134,7 @@ posts_go_between_pages(Config) ->
                     forward -> Page;
                     backward -> lists:reverse(Page)
                 end
-             || Page <- twitter_requests:pages(
+             || Page <- twitter_reading:pages(
                     Reader, ?FRIENDS, {Direction, 4}, retracting(Friends, Order)
                 )
             ],
@@ -174,11 +174,11 @@ posts_of_one_moment(Config) ->
     [
         {Direction, Max, All} =
             {Direction, Max,
-                joined(Direction, twitter_requests:pages(Reader, ?FRIENDS, {Direction, Max}))}
+                joined(Direction, twitter_reading:pages(Reader, ?FRIENDS, {Direction, Max}))}
      || Direction <- [forward, backward], Max <- [1, 2, 5, 11, 12, 13, 23]
     ],
     %% The rows are the same list from the other end.
-    Rows = twitter_requests:row_list(twitter_requests:rows(Reader, ?FRIENDS)),
+    Rows = twitter_reading:rows(Reader, ?FRIENDS),
     true =
         [Node || {Node, _} <- Rows] =:=
             [<<?FRIENDS/binary, "/", Id/binary>> || {_, Id} <- lists:reverse(All)],
@@ -192,17 +192,17 @@ posts_of_one_moment(Config) ->
 
 %% Rights are those of the moment of each page, and a cursor is a place, not a right.
 friends_come_and_go_between_pages(Config) ->
-    Remove = fun twitter_requests:remove_contact/2,
+    Remove = fun twitter_users:remove_contact/2,
     Befriend = fun(Reader, Bob) ->
         ok = twitter_users:befriend(
             twitter_cases:server(Config), twitter_cases:user(Reader), twitter_cases:user(Bob)
         )
     end,
     Unblock = fun(Reader, Bob) ->
-        ok = twitter_requests:unblock(Reader, twitter_client:bare(Bob))
+        ok = twitter_users:unblock(Reader, twitter_client:bare(Bob))
     end,
     comes_and_goes(Config, Remove, Befriend),
-    comes_and_goes(Config, fun twitter_requests:block/2, Unblock).
+    comes_and_goes(Config, fun twitter_users:block/2, Unblock).
 
 comes_and_goes(Config, Hide, Show) ->
     [Reader, Bob, Carol] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>, <<"carol">>]),
@@ -226,7 +226,7 @@ cursors_outlive_the_index(Config) ->
     [
         {Direction, Posts} =
             {Direction,
-                joined(Direction, twitter_requests:pages(Reader, ?FRIENDS, {Direction, 2}, Forget))}
+                joined(Direction, twitter_reading:pages(Reader, ?FRIENDS, {Direction, 2}, Forget))}
      || Direction <- [forward, backward]
     ].
 
@@ -241,7 +241,7 @@ numbers(To) ->
     [integer_to_binary(Number) || Number <- lists:seq(1, To)].
 
 page(Reader, Rsm) ->
-    twitter_requests:friends_page(Reader, Rsm).
+    twitter_reading:page(Reader, <<"/twitter/FriendsStream">>, Rsm).
 
 %% The stream that the pages make up, oldest first.
 joined(forward, Pages) -> lists:append(Pages);

@@ -6,7 +6,7 @@ say() { echo "${0##*/}: $*"; }
 die() { say "$*" >&2; exit 1; }
 
 command -v cargo >/dev/null ||
-    die "cargo was not found: install Rust 1.80 or later, then try again"
+    die "cargo was not found: install Rust 1.91 or later, then try again"
 
 packages="
     gcc libc6-dev procps

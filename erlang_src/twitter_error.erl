@@ -14,7 +14,8 @@
         not_found | not_served | bad_cursor | both_ways | {many_ids, pos_integer()} | one_item
       | no_item | many_items | no_payload | many_payloads | long_id | too_deep
       | {too_big, non_neg_integer()}
-      | {foreign_publisher, binary()} | anonymous_publisher | read_only | no_items_here | fixed_tree | no_configuration
+      | {foreign_publisher, binary()} | anonymous_publisher
+      | read_only | no_items_here | fixed_tree | no_configuration
       | not_your_jid | no_subscriptions | no_options | always_subscribed | bad_request
       | #stanza_error{}.
 

@@ -1,6 +1,8 @@
 %%% @doc Brings posts to the people who may see their author's presence. All posts of one author
-%%% go through one worker, so they arrive in their order; the publisher waits for none of it. A worker
-%%% that is stopped first sends what it has.
+%%% go through one worker, so they arrive in their order; the publisher waits for none of it.
+%%%
+%%% A worker sends a post in pages of recipients, and between two pages it turns to other authors. Who
+%%% lost the right in the meantime does not get it. A worker that is stopped first sends what it has.
 -module(twitter_fanout).
 -behaviour(gen_server).
 
@@ -8,7 +10,15 @@
 -include_lib("xmpp/include/xmpp.hrl").
 
 -export([published/5, retracted/4, sync/1, start_link/2]).
+
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+
+-define(PAGE, 100).
+
+-type post() :: {twitter_service:served(), Publisher :: jid:jid(), twitter_event:what()}.
+%% Authors whose posts are being sent, each with those that wait, and who waits for the end of all.
+-record(state, {busy = #{} :: #{twitter_nif:jid() => queue:queue(post())},
+                waiting = [] :: [gen_server:from()]}).
 
 %% @doc A post was stored: send it to everybody entitled, and to the author's other resources.
 -spec published(twitter_service:served(), Author :: twitter_nif:jid(), Publisher :: jid:jid(),
@@ -33,7 +43,7 @@ hand_over(Service, Author, Publisher, What) ->
             ok
     end.
 
-%% @doc Returns when everything handed over before has been sent.
+%% @doc Returns when everything handed over before has been sent: for tests.
 -spec sync(Host :: binary()) -> ok.
 sync(Host) ->
     {ok, #{server_host := ServerHost}} = twitter_service:find(Host),
@@ -45,63 +55,108 @@ start_link(Name, _ServerHost) ->
     gen_server:start_link({local, Name}, ?MODULE, [], []).
 
 %% @private
--spec init([]) -> {ok, idle}.
+-spec init([]) -> {ok, #state{}}.
 init([]) ->
     process_flag(trap_exit, true),
-    {ok, idle}.
+    {ok, #state{}}.
 
 %% @private
--spec handle_call(sync, gen_server:from(), idle) -> {reply, ok, idle}.
-handle_call(sync, _From, idle) ->
-    {reply, ok, idle}.
+-spec handle_call(sync, gen_server:from(), #state{}) -> {reply, ok, #state{}} | {noreply, #state{}}.
+handle_call(sync, _From, #state{busy = Busy} = State) when map_size(Busy) =:= 0 ->
+    {reply, ok, State};
+handle_call(sync, From, #state{waiting = Waiting} = State) ->
+    {noreply, State#state{waiting = [From | Waiting]}}.
 
 %% @private
--spec handle_cast(term(), idle) -> {noreply, idle}.
-handle_cast(_Message, idle) ->
-    {noreply, idle}.
+-spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
+handle_cast(_Message, State) ->
+    {noreply, State}.
 
 %% @private
--spec handle_info({send, twitter_service:served(), twitter_nif:jid(), jid:jid(),
-                   twitter_event:what()} | term(), idle) -> {noreply, idle}.
-handle_info({send, Service, Author, Publisher, What}, idle) ->
-    send(Service, jid:decode(Author), Publisher, What),
-    {noreply, idle};
-handle_info(_Message, idle) ->
-    {noreply, idle}.
+-spec handle_info(term(), #state{}) -> {noreply, #state{}}.
+handle_info({send, Service, Author, Publisher, What}, #state{busy = Busy} = State) ->
+    Post = {Service, Publisher, What},
+    case Busy of
+        #{Author := Queue} ->
+            {noreply, State#state{busy = Busy#{Author := queue:in(Post, Queue)}}};
+        #{} ->
+            {noreply, start(Author, Post, State#state{busy = Busy#{Author => queue:new()}})}
+    end;
+handle_info({continue, Author, Job}, State) ->
+    {noreply, page(Author, recheck(Author, Job), State)};
+handle_info(_Message, State) ->
+    {noreply, State}.
 
 %% @private
--spec terminate(term(), idle) -> ok.
-terminate(Reason, idle) ->
+-spec terminate(term(), #state{}) -> ok.
+terminate(Reason, State) ->
     receive
-        {send, Service, Author, Publisher, What} ->
-            send(Service, jid:decode(Author), Publisher, What),
-            terminate(Reason, idle)
+        Message when element(1, Message) =:= send; element(1, Message) =:= continue ->
+            {noreply, Next} = handle_info(Message, State),
+            terminate(Reason, Next)
     after 0 ->
         ok
     end.
 
-send(#{host := Host, server_host := ServerHost}, Author, Publisher, What) ->
-    Name = jid:encode(Author),
-    {Local, Remote} = twitter_roster:recipients(Author),
-    Events = twitter_event:to_friends(Host, Name, What, mod_twitter_opt:body(ServerHost)),
-    lists:foreach(fun(Reader) -> send_local(Events, Author, jid:decode(Reader)) end, Local),
-    lists:foreach(
-      fun({_Domain, Readers}) ->
-              lists:foreach(fun(Reader) -> send_remote(Events, Author, jid:decode(Reader)) end,
-                            Readers)
-      end, Remote),
-    Own = twitter_event:to_author(Host, Name, What),
-    lists:foreach(fun(Resource) -> send_resource(Own, Author, Resource) end,
-                  resources(Author) -- [Publisher#jid.lresource]).
+start(Author, {#{host := Host, server_host := ServerHost}, Publisher, What}, State) ->
+    AuthorJid = jid:decode(Author),
+    Own = twitter_event:to_author(Host, Author, What),
+    lists:foreach(fun(Resource) -> send_resource(Own, AuthorJid, Resource) end,
+                  resources(AuthorJid) -- [Publisher#jid.lresource]),
+    Events = twitter_event:to_friends(Host, Author, What, mod_twitter_opt:body(ServerHost)),
+    {Local, Remote} = twitter_roster:recipients(AuthorJid),
+    Recipients = Local ++ [Reader || {_Domain, Readers} <- Remote, Reader <- Readers],
+    page(Author, {Events, Recipients}, State).
 
-send_local(Events, Author, Reader) ->
-    lists:foreach(
-      fun(Resource) ->
-              case twitter_roster:may_see(jid:replace_resource(Reader, Resource), Author) of
-                  true -> send_resource(Events, Reader, Resource);
-                  false -> ok
-              end
-      end, resources(Reader)).
+%% Sends one page, then asks itself for the next: what has arrived meanwhile comes first.
+page(Author, {_Events, []}, State) ->
+    finish(Author, State);
+page(Author, {Events, Recipients}, State) ->
+    {Page, Rest} = lists:split(min(?PAGE, length(Recipients)), Recipients),
+    AuthorJid = jid:decode(Author),
+    lists:foreach(fun(Reader) -> send(Events, AuthorJid, jid:decode(Reader)) end, Page),
+    case Rest of
+        [] ->
+            finish(Author, State);
+        _ ->
+            self() ! {continue, Author, {Events, Rest}},
+            State
+    end.
+
+%% Of those who are left, the ones whom the author's roster still lets see him.
+recheck(Author, {Events, Recipients}) ->
+    {Local, Remote} = twitter_roster:recipients(jid:decode(Author)),
+    Still = sets:from_list(lists:append([Local | [Readers || {_Domain, Readers} <- Remote]]),
+                           [{version, 2}]),
+    {Events, [Reader || Reader <- Recipients, sets:is_element(Reader, Still)]}.
+
+finish(Author, #state{busy = Busy, waiting = Waiting} = State) ->
+    case queue:out(maps:get(Author, Busy)) of
+        {{value, Post}, Queue} ->
+            start(Author, Post, State#state{busy = Busy#{Author := Queue}});
+        {empty, _} when map_size(Busy) =:= 1 ->
+            lists:foreach(fun(From) -> gen_server:reply(From, ok) end, Waiting),
+            #state{};
+        {empty, _} ->
+            State#state{busy = maps:remove(Author, Busy)}
+    end.
+
+%% The roster has been asked; a block may concern a single resource.
+send(Events, Author, Reader) ->
+    case twitter_roster:is_local(Reader) of
+        true ->
+            lists:foreach(
+              fun(Resource) ->
+                      Full = jid:replace_resource(Reader, Resource),
+                      twitter_roster:is_blocked(Full, Author)
+                          orelse send_resource(Events, Reader, Resource)
+              end, resources(Reader));
+        false ->
+            twitter_roster:is_blocked(Reader, Author)
+                orelse lists:foreach(
+                         fun(Event) -> ejabberd_router:route(xmpp:set_to(Event, Reader)) end,
+                         Events)
+    end.
 
 %% Straight to the session: a headline to a bare JID would pass by resources of negative priority.
 send_resource(Events, #jid{luser = LUser, lserver = LServer} = Reader, Resource) ->
@@ -112,13 +167,6 @@ send_resource(Events, #jid{luser = LUser, lserver = LServer} = Reader, Resource)
             lists:foreach(fun(Event) ->
                                   ejabberd_c2s:route(Pid, {route, xmpp:set_to(Event, Reader)})
                           end, Events)
-    end.
-
-send_remote(Events, Author, Reader) ->
-    case twitter_roster:may_see(Reader, Author) of
-        true -> lists:foreach(fun(Event) -> ejabberd_router:route(xmpp:set_to(Event, Reader)) end,
-                              Events);
-        false -> ok
     end.
 
 %% Those that have sent presence.

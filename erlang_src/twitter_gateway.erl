@@ -46,12 +46,16 @@ process_pubsub_owner(#iq{sub_els = [#pubsub_owner{} = Request]} = IQ) ->
 process_pubsub_owner(IQ) ->
     mod_pubsub:process_pubsub_owner(IQ).
 
-%% @doc The commands are mod_pubsub's own; a form of theirs must not lead to our stored nodes.
+%% @doc The commands are mod_pubsub's own: there are none on our nodes, and a form of theirs must not
+%% lead there.
 -spec process_commands(iq()) -> iq().
-process_commands(#iq{sub_els = [#adhoc_command{xdata = #xdata{fields = Fields}}]} = IQ) ->
-    Values = [Value || #xdata_field{values = Values} <- Fields, Value <- Values],
-    case lists:any(fun twitter_path:is_reserved/1, Values) of
-        true -> refuse(IQ, twitter_error:stanza_error(not_found, IQ#iq.lang));
+process_commands(#iq{sub_els = [#adhoc_command{node = Id, xdata = Form}], lang = Lang} = IQ) ->
+    Values = case Form of
+                 #xdata{fields = Fields} -> lists:append([Vs || #xdata_field{values = Vs} <- Fields]);
+                 undefined -> []
+             end,
+    case lists:any(fun twitter_path:is_reserved/1, [Id | Values]) of
+        true -> refuse(IQ, twitter_error:stanza_error(not_found, Lang));
         false -> mod_pubsub:process_commands(IQ)
     end;
 process_commands(IQ) ->

@@ -5,8 +5,10 @@
 
 -export([read/2, page/3]).
 
-%% How many items a client may name in one request.
+%% How many items a client may name in one request, and how many it gets at most.
 -define(MAX_IDS, 1000).
+%% After so many bytes of payloads an answer ends, so that no stanza grows beyond measure.
+-define(MAX_BYTES, 1_000_000).
 
 %% @doc Answers an `<items/>' request.
 -spec read(twitter_view:view(), #pubsub{}) -> #pubsub{}.
@@ -20,9 +22,9 @@ read(#{node := {stream, _}} = View, #pubsub{items = #ps_items{items = Wanted}}) 
     #{reader := #{service := Service, lang := Lang}, authors := Authors} = View,
     length(Wanted) =< ?MAX_IDS orelse twitter_error:refuse({many_ids, ?MAX_IDS}, Lang),
     Found = twitter_index:find(Service, Authors, [Id || #ps_item{id = Id} <- Wanted]),
-    answer(View, load(Service, Found, fun item/1));
+    answer(View, lists:map(fun item/1, load(Service, lists:sublist(Found, ?MAX_IDS))));
 read(#{reader := #{service := Service}, post := Post} = View, #pubsub{}) ->
-    answer(View, load(Service, [Post], fun item/1));
+    answer(View, lists:map(fun item/1, load(Service, [Post])));
 read(#{reader := #{lang := Lang}}, #pubsub{}) ->
     twitter_error:refuse(no_items_here, Lang).
 
@@ -34,13 +36,48 @@ answer(#{node := Node}, Items) ->
            fun((twitter_store:post()) -> Shown)) -> {[Shown], twitter_nif:page()}.
 page(#{reader := #{service := Service, lang := Lang}, authors := Authors}, Request, Show) ->
     case twitter_index:page(Service, Authors, Request) of
-        {ok, {Posts, _, _, _, _} = Page} -> {load(Service, Posts, Show), Page};
-        {error, bad_cursor} -> twitter_error:refuse(bad_cursor, Lang)
+        {ok, Page} ->
+            {Posts, Shortened} = fit(Service, Authors, Request, Page),
+            {lists:map(Show, Posts), Shortened};
+        {error, bad_cursor} ->
+            twitter_error:refuse(bad_cursor, Lang)
     end.
 
-%% A post that went between index and storage is left out.
-load(#{host := Host}, Posts, Show) ->
-    [Show(Post) || {Author, Id} <- Posts, {ok, Post} <- [twitter_store:post(Host, Author, Id)]].
+%% The posts of a page, or of the shorter one that is not too large. A page that ends at a cursor or
+%% at the end of the list loses its beginning.
+fit(Service, Authors, {Order, Anchor, _Limit}, {Posts, _, _, _, _} = Page) ->
+    FromEnd = Anchor =:= last_page orelse is_tuple(Anchor) andalso element(1, Anchor) =:= before,
+    {Tried, Loaded} = case FromEnd of
+                          true ->
+                              load(Service, lists:reverse(Posts), ?MAX_BYTES, 0, []);
+                          false ->
+                              {N, Found} = load(Service, Posts, ?MAX_BYTES, 0, []),
+                              {N, lists:reverse(Found)}
+                      end,
+    case length(Posts) of
+        Tried ->
+            {Loaded, Page};
+        _ ->
+            Request = {Order, Anchor, Tried},
+            {ok, Shorter} = twitter_index:page(Service, Authors, Request),
+            fit(Service, Authors, Request, Shorter)
+    end.
+
+load(Service, Posts) ->
+    {_Tried, Loaded} = load(Service, Posts, ?MAX_BYTES, 0, []),
+    lists:reverse(Loaded).
+
+%% How many posts were looked at until there were enough bytes, and those found, the last one first. A
+%% post that went between index and storage is left out.
+load(_Service, Posts, Bytes, Tried, Loaded) when Posts =:= []; Bytes =< 0 ->
+    {Tried, Loaded};
+load(#{host := Host} = Service, [{Author, Id} | Posts], Bytes, Tried, Loaded) ->
+    case twitter_store:post(Host, Author, Id) of
+        {ok, #{payload := Payload} = Post} ->
+            load(Service, Posts, Bytes - erlang:external_size(Payload), Tried + 1, [Post | Loaded]);
+        none ->
+            load(Service, Posts, Bytes, Tried + 1, Loaded)
+    end.
 
 item(#{author := Author, id := Id, payload := Payload}) ->
     #ps_item{id = Id, publisher = Author, sub_els = twitter_post:unwrap(Payload)}.

@@ -6,15 +6,16 @@
 -module(twitter_nif).
 
 -export([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
--export([check_draft/5, text/1, title/1]).
+-export([check_draft/5, max_depth/0, text/1, title/1]).
 -export([friends/2, recipients/3, batches/2]).
 -export([index_new/0, version/2, load/4, put/5, remove/4, forget/2, page/3, find/3]).
 -export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, version/0, request/0,
               page/0]).
 -on_load(load_library/0).
--nifs([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1, check_draft/5, text/1, title/1,
-       friends/2, recipients/3, batches/2, index_new/0, version/2, load/4, put/5, remove/4, forget/2,
-       page/3, find/3]).
+-nifs([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
+-nifs([check_draft/5, max_depth/0, text/1, title/1]).
+-nifs([friends/2, recipients/3, batches/2]).
+-nifs([index_new/0, version/2, load/4, put/5, remove/4, forget/2, page/3, find/3]).
 
 -type jid() :: binary().
 %% A bare JID.
@@ -64,6 +65,10 @@ author_of_stored(_Id) -> erlang:nif_error(nif_not_loaded).
         | {error, no_item | many_items | no_payload | many_payloads | too_deep | long_id
                 | {too_big, non_neg_integer()}}.
 check_draft(_Items, _Id, _Payloads, _Payload, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc How deep the elements of a payload may be nested.
+-spec max_depth() -> pos_integer().
+max_depth() -> erlang:nif_error(nif_not_loaded).
 
 %% @doc The plain text a person reads in a payload.
 -spec text(payload()) -> binary().

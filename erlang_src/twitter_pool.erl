@@ -1,7 +1,7 @@
 %%% @doc Pools of workers of a vhost. All work for one author goes to the same worker of a pool.
 -module(twitter_pool).
 
--export([child_specs/2, name/3, worker/3, workers/2]).
+-export([child_specs/2, worker/3, workers/2]).
 
 %% Writers mostly wait for storage; fan-out workers compute.
 pool_size(twitter_writer) -> 16;
@@ -13,8 +13,6 @@ child_specs(Module, ServerHost) ->
     [#{id => {Module, N}, start => {Module, start_link, [name(Module, ServerHost, N), ServerHost]}}
      || N <- lists:seq(1, pool_size(Module))].
 
-%% @doc The registered name of a worker.
--spec name(module(), ServerHost :: binary(), N :: pos_integer()) -> atom().
 name(Module, ServerHost, N) ->
     %% Few names, made from the configuration, never from what users send.
     gen_mod:get_module_proc(ServerHost, list_to_atom(lists:concat([Module, "_", N]))).

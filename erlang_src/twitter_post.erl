@@ -69,14 +69,28 @@ check(Items, MaxBytes) ->
                         [#ps_item{id = ItemId, sub_els = Els} | _] -> {ItemId, Els};
                         [] -> {<<>>, []}
                     end,
+    %% Before anything else: what turns elements into XML recurses as deep as they are nested, in C.
+    case is_deeper(Payload, twitter_nif:max_depth() + 1) of
+        true -> {error, too_deep};
+        false -> check(length(Items), Id, Payload, MaxBytes)
+    end.
+
+check(Items, Id, Payload, MaxBytes) ->
     First = case Payload of
                 [El | _] -> readable([El]);
                 [] -> {text, <<>>}
             end,
-    case twitter_nif:check_draft(length(Items), Id, length(Payload), First, MaxBytes) of
+    case twitter_nif:check_draft(Items, Id, length(Payload), First, MaxBytes) of
         {ok, checked} -> ok;
         {error, Reason} -> {error, Reason}
     end.
+
+%% One level more than the core allows: a wrapper may be around the payload.
+is_deeper(_Els, Depth) when Depth < 0 -> true;
+is_deeper(Els, Depth) ->
+    lists:any(fun(#xmlel{children = Children}) -> is_deeper(Children, Depth - 1);
+                 (_) -> false
+              end, Els).
 
 %% @doc What a person reads in a stored payload.
 -spec text([xmlel()]) -> binary().

@@ -14,12 +14,14 @@ publish(#{node := Node, reader := #{service := Service, lang := Lang} = Reader} 
     %% Nothing but the options may stand beside it.
     Rest = Request#pubsub{publish = undefined, publish_options = undefined, configure = undefined},
     Rest =:= #pubsub{} orelse twitter_error:refuse(bad_request, Lang),
-    Check = twitter_post:check(Items, mod_twitter_opt:max_post_size(ServerHost)),
     Publish = #ps_publish{node = stored(Reader), items = [with_id(Item) || Item <- Items]},
     Answer = writing(View,
                      fun(Author) ->
-                             Check =:= ok orelse twitter_error:refuse(element(2, Check), Lang),
-                             ok = twitter_store:ensure_node(Host, Author),
+                             MaxSize = mod_twitter_opt:max_post_size(ServerHost),
+                             case twitter_post:check(Items, MaxSize) of
+                                 ok -> twitter_store:ensure_node(Host, Author);
+                                 {error, Reason} -> twitter_error:refuse(Reason, Lang)
+                             end,
                              Stored = Request#pubsub{publish = Publish},
                              mod_pubsub:process_pubsub(IQ#iq{sub_els = [Stored]})
                      end),

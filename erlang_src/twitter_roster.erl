@@ -4,7 +4,8 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([friends/1, friend/2, recipients/1, may_see/2, users/1, is_local/1, is_local_author/1]).
+-export([friends/1, friend/2, recipients/1, may_see/2, is_blocked/2, users/1]).
+-export([is_local/1, is_local_author/1]).
 
 %% @doc The contacts whose presence this local user may see now, with the names he gave them,
 %% sorted by name.
@@ -39,9 +40,13 @@ recipients(Author) ->
 %% that resource: it may be blocked alone.
 -spec may_see(Reader :: jid:jid(), Author :: jid:jid()) -> boolean().
 may_see(Reader, Author) ->
-    lets_see(Author, jid:remove_resource(Reader))
-        andalso not blocks(Author, #presence{from = Author, to = Reader}, out)
-        andalso not blocks(Reader, #message{from = Author, to = Reader, type = headline}, in).
+    lets_see(Author, jid:remove_resource(Reader)) andalso not is_blocked(Reader, Author).
+
+%% @doc Whether one of them blocks the other, as far as this server knows.
+-spec is_blocked(Reader :: jid:jid(), Author :: jid:jid()) -> boolean().
+is_blocked(Reader, Author) ->
+    blocks(Author, #presence{from = Author, to = Reader}, out)
+        orelse blocks(Reader, #message{from = Author, to = Reader, type = headline}, in).
 
 %% @doc All users of a vhost.
 -spec users(ServerHost :: binary()) -> [twitter_nif:jid()].

@@ -44,7 +44,7 @@ create_node(Host, Author) ->
     case transaction(Create) of
         {ok, {ok, Nidx}} ->
             %% An index number that was in use before must bring nothing along.
-            ok = clear(Nidx),
+            ok = clear(Host, Nidx),
             {result, _} = action(Host, create_node, [Nidx, Author]),
             ServerHost = mod_pubsub:serverhost(Host),
             ejabberd_hooks:run(pubsub_create_node, ServerHost,
@@ -66,7 +66,7 @@ delete_node(Host, Author) ->
 
 delete_node(Host, Node, Nidx) ->
     %% The posts first: what would be left of them would belong to the next node with this number.
-    ok = clear(Nidx),
+    ok = clear(Host, Nidx),
     Delete = fun() -> nodetree_twitter:delete_node(Host, twitter_path:with_key(Node)) end,
     case transaction(Delete) of
         {ok, _} ->
@@ -87,7 +87,7 @@ purge(Host, Author) ->
             ok;
         Nidx ->
             _ = result(action(Host, purge_node, [Nidx, Author])),
-            ok
+            mnesia:dirty_delete(pubsub_last_item, {Host, Nidx})
     end.
 
 %% The number of a node is chosen and given back in a transaction, with the lock that is needed in the
@@ -107,8 +107,8 @@ transaction(Fun) ->
             {error, database_failure()}
     end.
 
-%% Deletes all items and states that carry this number.
-clear(Nidx) ->
+%% Deletes all items and states that carry this number, and the last item that mod_pubsub may keep.
+clear(Host, Nidx) ->
     mnesia:sync_dirty(
       fun() ->
               Items = mnesia:index_read(pubsub_item, Nidx, #pubsub_item.nodeidx),
@@ -117,7 +117,8 @@ clear(Nidx) ->
               States = mnesia:index_read(pubsub_state, Nidx, #pubsub_state.nodeidx),
               lists:foreach(fun(#pubsub_state{stateid = Key}) -> mnesia:delete({pubsub_state, Key}) end,
                             States),
-              mnesia:delete({pubsub_orphan, Nidx})
+              mnesia:delete({pubsub_orphan, Nidx}),
+              mnesia:delete({pubsub_last_item, {Host, Nidx}})
       end).
 
 database_failure() ->

@@ -12,7 +12,7 @@
 -export([init/1, handle_call/3, handle_cast/2]).
 
 %% @doc Runs the function when no other for the same author runs, and returns or raises what it does.
-%% It may call this again for the same author.
+%% It may call this again for the same author, not for another one: two could wait for each other.
 -spec run(twitter_service:served(), Author :: twitter_nif:jid(), fun(() -> Result)) -> Result.
 run(#{host := Host} = Service, Author, Fun) ->
     case get(?MODULE) of
@@ -23,7 +23,9 @@ run(#{host := Host} = Service, Author, Fun) ->
             case gen_server:call(Worker, {run, {Host, Author}, Fun}, infinity) of
                 {returned, Result} -> Result;
                 {raised, Class, Reason, Stacktrace} -> erlang:raise(Class, Reason, Stacktrace)
-            end
+            end;
+        Another ->
+            error({already_writing_for, Another})
     end.
 
 -spec start_link(Name :: atom(), ServerHost :: binary()) -> {ok, pid()} | {error, term()}.

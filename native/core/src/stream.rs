@@ -18,17 +18,6 @@ pub struct Place {
     pub id: ItemId,
 }
 
-/// What [`Stream::put`] did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Put {
-    /// The post is new.
-    Added,
-    /// The very post was known already.
-    Known,
-    /// The id was known at another time, and stands at the new one now.
-    Moved,
-}
-
 /// One author's posts, oldest first. Holds ids and times, no payloads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stream {
@@ -49,19 +38,11 @@ impl Stream {
 
     /// Adds a post. Doing it twice does it once. Cost: O(log n) if it is known, else O(n): another
     /// place of the same id is looked for.
-    pub fn put(&mut self, place: Place) -> Put {
-        match self.places.binary_search(&place) {
-            Ok(_) => Put::Known,
-            Err(_) => {
-                let outcome = if self.remove(&place.id) {
-                    Put::Moved
-                } else {
-                    Put::Added
-                };
-                let index = self.places.partition_point(|other| *other < place);
-                self.places.insert(index, place);
-                outcome
-            }
+    pub fn put(&mut self, place: Place) {
+        if self.places.binary_search(&place).is_err() {
+            self.remove(&place.id);
+            let index = self.places.partition_point(|other| *other < place);
+            self.places.insert(index, place);
         }
     }
 
@@ -98,10 +79,10 @@ mod tests {
     #[test]
     fn put_and_remove() {
         let mut stream = Stream::default();
-        assert_eq!(stream.put(place(2, "b")), Put::Added);
-        assert_eq!(stream.put(place(2, "a")), Put::Added);
-        assert_eq!(stream.put(place(2, "b")), Put::Known);
-        assert_eq!(stream.put(place(1, "b")), Put::Moved);
+        stream.put(place(2, "b"));
+        stream.put(place(2, "a"));
+        stream.put(place(2, "b"));
+        stream.put(place(1, "b"));
         assert_eq!(stream.places(), [place(1, "b"), place(2, "a")]);
         assert!(stream.remove("b"));
         assert!(!stream.remove("b"));

@@ -11,7 +11,7 @@ use rustler::{Atom, Binary, NifResult, ResourceArc};
 use twitter_core::fanout::{self, Recipients};
 use twitter_core::friends::Roster;
 use twitter_core::path;
-use twitter_core::post::Draft;
+use twitter_core::post::{self, Draft};
 use twitter_core::service::{NotLoaded, Offer, Service, Version};
 use twitter_core::stream::{Micros, Place};
 
@@ -74,6 +74,11 @@ fn check_draft(
         .check(max_bytes)
         .map(|()| atoms::checked())
         .map_err(Failure::Refused)
+}
+
+#[rustler::nif]
+fn max_depth() -> usize {
+    post::MAX_DEPTH
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]

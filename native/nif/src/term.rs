@@ -1,7 +1,8 @@
 //! How the core's values look in Erlang.
 
 use rustler::{
-    Atom, Decoder, Encoder, Env, Error, NifResult, NifTaggedEnum, NifTuple, NifUnitEnum, Term,
+    Atom, Binary, Decoder, Encoder, Env, Error, NifResult, NifTaggedEnum, NifTuple, NifUnitEnum,
+    Term,
 };
 use twitter_core::cursor::Cursor;
 use twitter_core::friends::{Contact, Subscription};
@@ -163,8 +164,8 @@ pub enum SubscriptionTerm {
 /// A line of a roster: `{Jid, Name, Subscription}`
 #[derive(NifTuple)]
 pub struct Line<'a> {
-    jid: &'a str,
-    name: &'a str,
+    jid: Binary<'a>,
+    name: Binary<'a>,
     subscription: SubscriptionTerm,
 }
 
@@ -172,8 +173,9 @@ impl Line<'_> {
     /// `None` for a line whose JID is none: nobody lives there.
     pub fn contact(self) -> Option<Contact> {
         Some(Contact {
-            jid: BareJid::parse(self.jid).ok()?,
-            name: self.name.to_owned(),
+            jid: BareJid::parse(std::str::from_utf8(&self.jid).ok()?).ok()?,
+            // Rosters can be written past XMPP: a bad name must not cost the whole roster.
+            name: String::from_utf8_lossy(&self.name).into_owned(),
             subscription: match self.subscription {
                 SubscriptionTerm::None => Subscription::None,
                 SubscriptionTerm::To => Subscription::To,

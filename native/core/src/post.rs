@@ -192,11 +192,10 @@ fn is_too_deep(xml: &str) -> bool {
         let tag = tag.split('>').next().unwrap_or_default();
         if tag.starts_with('/') {
             depth = depth.saturating_sub(1);
+        } else if depth >= MAX_DEPTH {
+            return true;
         } else if !tag.ends_with('/') {
             depth = depth.saturating_add(1);
-            if depth > MAX_DEPTH {
-                return true;
-            }
         }
     }
     false
@@ -266,6 +265,12 @@ mod tests {
             ..good
         };
         assert_eq!(draft.check(9999), Err(Refusal::TooDeep));
+        let nested =
+            |levels: usize| format!("{}<b/>{}", "<a>".repeat(levels), "</a>".repeat(levels));
+        for (levels, expected) in [(63, Ok(())), (64, Err(Refusal::TooDeep))] {
+            let payload = Payload::Element(&nested(levels));
+            assert_eq!(Draft { payload, ..good }.check(9999), expected);
+        }
         let wide = format!("<a>{}{}</a>", "<b/>".repeat(99), "<c>x</c>".repeat(99));
         assert_eq!(
             Draft {

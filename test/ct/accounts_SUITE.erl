@@ -11,6 +11,7 @@
     who_comes_later_starts_anew/1,
     an_account_without_posts_goes/1,
     an_account_goes_while_mod_twitter_is_stopped/1,
+    an_account_goes_while_there_is_no_plugin/1,
     ordinary_nodes_go_as_ever/1
 ]).
 
@@ -25,6 +26,7 @@ all() ->
         who_comes_later_starts_anew,
         an_account_without_posts_goes,
         an_account_goes_while_mod_twitter_is_stopped,
+        an_account_goes_while_there_is_no_plugin,
         ordinary_nodes_go_as_ever
     ].
 
@@ -38,7 +40,7 @@ end_per_suite(Config) ->
 
 posts_go_with_the_account(Config) ->
     Server = twitter_cases:server(Config),
-    [Alice, Bob, Carol] = friends(Server),
+    [Alice, Bob, Carol] = friends(Config),
     [AliceClient, BobClient, CarolClient] = [twitter_users:login(Server, User) || User <- [Alice, Bob, Carol]],
     Id = twitter_requests:publish(AliceClient, <<"Hello">>),
     OfCarol = twitter_requests:publish(CarolClient, <<"Hello too">>),
@@ -55,7 +57,7 @@ posts_go_with_the_account(Config) ->
 %% As XEP-0077 has it.
 a_user_deletes_his_account(Config) ->
     Server = twitter_cases:server(Config),
-    [Alice, Bob, _] = friends(Server),
+    [Alice, Bob, _] = friends(Config),
     AliceClient = twitter_users:login(Server, Alice),
     BobClient = twitter_users:login(Server, Bob),
     Id = twitter_requests:publish(AliceClient, <<"Hello">>),
@@ -70,7 +72,7 @@ a_user_deletes_his_account(Config) ->
 
 who_comes_later_starts_anew(Config) ->
     Server = twitter_cases:server(Config),
-    [{Name, Host} = Alice, Bob, _] = friends(Server),
+    [{Name, Host} = Alice, Bob, _] = friends(Config),
     AliceClient = twitter_users:login(Server, Alice),
     BobClient = twitter_users:login(Server, Bob),
     _ = twitter_requests:publish(AliceClient, <<"same">>, <<"old">>),
@@ -91,7 +93,7 @@ who_comes_later_starts_anew(Config) ->
 
 an_account_without_posts_goes(Config) ->
     Server = twitter_cases:server(Config),
-    [Alice | _] = friends(Server),
+    [Alice | _] = friends(Config),
     Length = byte_size(twitter_server:log(Server)),
     ok = twitter_users:unregister(Server, Alice),
     <<_:Length/binary, Log/binary>> = twitter_server:log(Server),
@@ -100,7 +102,7 @@ an_account_without_posts_goes(Config) ->
 %% The name is free while nobody watches over its posts; still nobody inherits them.
 an_account_goes_while_mod_twitter_is_stopped(Config) ->
     Server = twitter_cases:server(Config),
-    [{Name, Host} = Alice, Bob, _] = friends(Server),
+    [{Name, Host} = Alice, Bob, _] = friends(Config),
     _ = twitter_requests:publish(twitter_users:login(Server, Alice), <<"Hello">>),
     ok = twitter_server:call(Server, gen_mod, stop_module, [Host, mod_twitter]),
     ok = twitter_users:unregister(Server, Alice),
@@ -112,9 +114,23 @@ an_account_goes_while_mod_twitter_is_stopped(Config) ->
     Id = twitter_requests:publish(Anew, <<"I am new here">>),
     [{_, Id, _}] = twitter_reading:entries(twitter_users:login(Server, Bob), ?FRIENDS).
 
+%% The node of the posts stays behind, and is nobody's.
+an_account_goes_while_there_is_no_plugin(Config) ->
+    Server = twitter_cases:server(Config),
+    [{Name, Host} = Alice | _] = friends(Config),
+    _ = twitter_requests:publish(twitter_users:login(Server, Alice), <<"a">>, <<"Of the first Alice">>),
+    ok = twitter_server:restart(Server, #{pubsub => #{nodetree => tree}, twitter => absent}),
+    ok = twitter_users:unregister(Server, Alice),
+    ok = twitter_server:restart(Server, #{pubsub => #{}, twitter => #{}}),
+    Alice = twitter_users:register(Server, Name, Host),
+    Anew = twitter_users:login(Server, Alice),
+    [] = twitter_reading:entries(Anew, ?MINE),
+    _ = twitter_requests:publish(Anew, <<"b">>, <<"Of the second">>),
+    [<<"b">>] = twitter_reading:ids(Anew, ?MINE).
+
 ordinary_nodes_go_as_ever(Config) ->
     Server = twitter_cases:server(Config),
-    [Alice, Bob, _] = friends(Server),
+    [Alice, Bob, _] = friends(Config),
     AliceClient = twitter_users:login(Server, Alice),
     Node = <<"of-", (element(1, Alice))/binary>>,
     none = twitter_answers:refusal(twitter_requests:pubsub(AliceClient, set, [
@@ -129,9 +145,8 @@ ordinary_nodes_go_as_ever(Config) ->
 
 %%% Helpers
 
-friends(Server) ->
-    [Alice, Bob, Carol] = [twitter_users:fresh(Server, Name) || Name <- [<<"alice">>, <<"bob">>, <<"carol">>]],
-    [ok = twitter_users:befriend(Server, Bob, User) || User <- [Alice, Carol]],
+friends(Config) ->
+    [Bob, Alice, Carol] = twitter_cases:offline_friends(Config, [<<"bob">>, <<"alice">>, <<"carol">>]),
     [Alice, Bob, Carol].
 
 %% All of a user that is stored for his microblog: nodes, affiliations, items.

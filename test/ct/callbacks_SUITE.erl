@@ -104,8 +104,7 @@ callbacks_of_the_tree(Config) ->
         tree_calls(Scene)
     ),
     %% It was stopped and started in between.
-    Service = twitter_server:call(Server, gen_mod, get_module_proc, [?VHOST, twitter_service]),
-    _ = twitter_server:call(Server, sys, get_state, [Service]),
+    ok = twitter_server:await_service(Server, ?VHOST),
     Client = twitter_users:login(Server, Alice),
     [{_, <<"1">>, _}, {_, <<"2">>, _}] = twitter_reading:entries(Client, <<"/twitter/MyStream">>).
 

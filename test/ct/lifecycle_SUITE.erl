@@ -1,12 +1,11 @@
-%%% Modules are stopped, started, reloaded and killed while the server runs: nothing is left
-%%% behind, nothing is lost, and the microblog is back as soon as its parts are.
+%%% Modules are stopped, started, reloaded and killed while the server runs: nothing is lost, and
+%%% the microblog is back as soon as its parts are. traces_SUITE is about what they leave behind.
 -module(lifecycle_SUITE).
 
 -include_lib("fast_xml/include/fxml.hrl").
 
 -export([all/0, init_per_suite/1, end_per_suite/1, init_per_testcase/2, end_per_testcase/2]).
 -export([
-    nothing_is_left_of_mod_twitter/1,
     mod_twitter_stops_and_starts/1,
     mod_pubsub_stops_and_starts/1,
     a_changed_option_of_mod_pubsub/1,
@@ -24,7 +23,6 @@
 
 all() ->
     [
-        nothing_is_left_of_mod_twitter,
         mod_twitter_stops_and_starts,
         mod_pubsub_stops_and_starts,
         a_changed_option_of_mod_pubsub,
@@ -37,45 +35,24 @@ all() ->
     ].
 
 init_per_suite(Config) ->
-    twitter_cases:start(Config, #{twitter => absent}).
+    twitter_cases:start(Config).
 
 end_per_suite(Config) ->
     twitter_cases:stop(Config).
 
-init_per_testcase(nothing_is_left_of_mod_twitter, Config) ->
-    Config;
 init_per_testcase(_Case, Config) ->
     Server = twitter_cases:server(Config),
     ok = twitter_server:reload(Server, #{twitter => #{}, pubsub => #{}}),
-    [Alice, Bob] = [twitter_users:fresh(Server, Name) || Name <- [<<"alice">>, <<"bob">>]],
-    ok = twitter_users:befriend(Server, Alice, Bob),
-    Clients = {AliceClient, _} = {twitter_users:login(Server, Alice), twitter_users:login(Server, Bob)},
+    ok = twitter_server:await_service(Server, ?HOST),
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
     %% A post from before whatever happens.
-    <<"before">> = twitter_requests:publish(AliceClient, <<"before">>, <<"Hello">>),
-    [{clients, Clients} | Config].
+    <<"before">> = twitter_requests:publish(Alice, <<"before">>, <<"Hello">>),
+    [{clients, {Alice, Bob}} | Config].
 
 end_per_testcase(_Case, _Config) ->
     ok.
 
 %%% Cases
-
-nothing_is_left_of_mod_twitter(Config) ->
-    Server = twitter_cases:server(Config),
-    %% What the server makes up at its first use is there before.
-    ok = twitter_ordinary:check(Server),
-    Before = traces(Server),
-    ok = twitter_server:reload(Server, #{twitter => #{}}),
-    Meanwhile = traces(Server),
-    [] = [Trace || {Trace, Same} <- Before, lists:keyfind(Trace, 1, Meanwhile) =:= {Trace, Same},
-                   lists:member(Trace, [hooks, handlers, names, terms, processes])],
-    Alice = twitter_users:login(Server, twitter_users:fresh(Server, <<"alice">>)),
-    _ = twitter_requests:publish(Alice, <<"Hello">>),
-    [_] = twitter_reading:entries(Alice, ?MINE),
-    ok = twitter_client:close(Alice),
-    ok = twitter_server:reload(Server, #{twitter => absent}),
-    After = traces(Server),
-    [] = [{Trace, Left -- Was, Was -- Left} || {{Trace, Was}, {Trace, Left}} <- lists:zip(Before, After), Was =/= Left],
-    ok = twitter_ordinary:check(Server).
 
 mod_twitter_stops_and_starts(Config) ->
     Server = twitter_cases:server(Config),
@@ -98,7 +75,7 @@ mod_pubsub_stops_and_starts(Config) ->
     ok = module(Server, stop_module, mod_pubsub),
     refused = try_publish(Alice),
     {ok, _} = module(Server, start_module, mod_pubsub),
-    ok = wait_for_service(Server),
+    ok = twitter_server:await_service(Server, ?HOST),
     ok = is_whole(Config),
     ok = twitter_ordinary:check(Server).
 
@@ -106,11 +83,11 @@ mod_pubsub_stops_and_starts(Config) ->
 a_changed_option_of_mod_pubsub(Config) ->
     Server = twitter_cases:server(Config),
     ok = twitter_server:reload(Server, #{pubsub => #{max_items_node => 7}}),
-    ok = wait_for_service(Server),
+    ok = twitter_server:await_service(Server, ?HOST),
     ok = is_whole(Config),
     %% Both at once.
     ok = twitter_server:reload(Server, #{pubsub => #{}, twitter => #{body => false}}),
-    ok = wait_for_service(Server),
+    ok = twitter_server:await_service(Server, ?HOST),
     ok = is_whole(Config),
     ok = twitter_ordinary:check(Server).
 
@@ -134,14 +111,14 @@ the_nodetree_changes_and_changes_back(Config) ->
     Before = {[{_, <<"1">>, _}], #xmlel{}} = Others(),
     Length = byte_size(twitter_server:log(Server)),
     ok = twitter_server:reload(Server, #{pubsub => #{nodetree => tree}}),
-    ok = wait_for_service(Server),
+    ok = twitter_server:await_service(Server, ?HOST),
     <<_:Length/binary, Log/binary>> = twitter_server:log(Server),
     same(Before, Others()),
     false = lists:keymember(<<"/twitter">>, 1, twitter_reading:rows(Bob, <<>>)),
     [] = [Row || {<<"/twitter/", _/binary>>, _} = Row <- twitter_reading:rows(Bob, <<>>)],
     ok = twitter_ordinary:check(Server),
     ok = twitter_server:reload(Server, #{pubsub => #{}}),
-    ok = wait_for_service(Server),
+    ok = twitter_server:await_service(Server, ?HOST),
     ok = is_whole(Config),
     same(Before, Others()),
     %% The same lines that a start with such settings gives.
@@ -154,7 +131,7 @@ mod_twitter_comes_before_its_nodetree(Config) ->
     ok = twitter_ordinary:check(Server),
     ok = twitter_server:reload(Server, #{twitter => #{}}),
     ok = twitter_server:reload(Server, #{pubsub => #{}}),
-    ok = wait_for_service(Server),
+    ok = twitter_server:await_service(Server, ?HOST),
     ok = is_whole(Config),
     ok = twitter_server:reload(Server, #{twitter => absent, pubsub => #{nodetree => tree}}),
     ok = twitter_server:reload(Server, #{pubsub => #{}}),
@@ -162,7 +139,7 @@ mod_twitter_comes_before_its_nodetree(Config) ->
     ok = is_whole(Config),
     ok = twitter_server:reload(Server, #{twitter => absent, pubsub => #{nodetree => tree}}),
     ok = twitter_server:reload(Server, #{twitter => #{}, pubsub => #{}}),
-    ok = wait_for_service(Server),
+    ok = twitter_server:await_service(Server, ?HOST),
     ok = is_whole(Config).
 
 a_killed_service_is_started_again(Config) ->
@@ -193,7 +170,7 @@ a_killed_mod_pubsub_is_started_again(Config) ->
     Name = process_name(Server, mod_pubsub),
     {Id, Pid} = child(Server, Sup, fun(Id) -> Id =:= Name end),
     kill(Server, Sup, Id, Pid),
-    ok = wait_for_service(Server),
+    ok = twitter_server:await_service(Server, ?HOST),
     ok = is_whole(Config),
     ok = twitter_ordinary:check(Server).
 
@@ -246,32 +223,6 @@ try_publish(Client) ->
 own_pep(Client, Type, Content) ->
     twitter_requests:pubsub({Client, twitter_client:bare(Client)}, Type, Content).
 
-%% Whatever a module could leave behind.
-traces(Server) ->
-    Call = fun(Module, Function, Args) -> twitter_server:call(Server, Module, Function, Args) end,
-    [
-        %% A hook that once had a handler leaves an empty list; that is ejabberd's own.
-        {hooks, lists:sort([Hook || {_, [_ | _]} = Hook <- Call(ets, tab2list, [hooks])])},
-        {handlers, lists:sort(Call(ets, tab2list, [ejabberd_local]))},
-        {handlers_of_accounts, lists:sort(Call(ets, tab2list, [ejabberd_sm]))},
-        {routes, lists:sort(Call(ejabberd_router, get_all_routes, []))},
-        {names, ours(Call(erlang, registered, []))},
-        {tables, ours([Call(ets, info, [Table, name]) || Table <- Call(ets, all, [])])},
-        {terms, ours([
-            %% The logger remembers each module that logs.
-            Key || {Key, _} <- Call(persistent_term, get, []), element(1, Key) =/= logger_config
-        ])},
-        {processes, ours([
-            {Call(proc_lib, initial_call, [Pid]), Call(erlang, process_info, [Pid, registered_name])}
-         || Pid <- Call(erlang, processes, [])
-        ])},
-        {modules, ours(Call(gen_mod, loaded_modules, [?HOST]))},
-        {children, ours([Id || {Id, _, _, _} <- children(Server, ejabberd_gen_mod_sup)])}
-    ].
-
-ours(Terms) ->
-    lists:sort([Term || Term <- Terms, nomatch =/= string:find(io_lib:format("~w", [Term]), "twitter")]).
-
 same(Expected, Expected) -> ok;
 same(Expected, Found) -> error({different, Expected -- Found, Found -- Expected}).
 
@@ -282,11 +233,6 @@ module(Server, Function, Module) ->
 
 process_name(Server, Module) ->
     twitter_server:call(Server, gen_mod, get_module_proc, [?HOST, Module]).
-
-%% mod_pubsub has told the service that it starts; when this one answers, it has acted.
-wait_for_service(Server) ->
-    _ = twitter_server:call(Server, sys, get_state, [process_name(Server, twitter_service)]),
-    ok.
 
 children(Server, Sup) ->
     twitter_server:call(Server, supervisor, which_children, [Sup]).

@@ -44,7 +44,9 @@ init_per_testcase(_Case, Config) ->
     [{alice, twitter_users:login(Server, Alice)}, {bob, twitter_users:login(Server, Bob)} | Config].
 
 end_per_testcase(_Case, Config) ->
-    twitter_server:reload(twitter_cases:server(Config), #{twitter => #{}, pubsub => #{}}).
+    Server = twitter_cases:server(Config),
+    ok = twitter_server:reload(Server, #{twitter => #{}, pubsub => #{}}),
+    ok = twitter_server:await_service(Server, <<"localhost">>).
 
 %%% body
 
@@ -166,6 +168,7 @@ settings_of_ordinary_nodes_do_not_matter(Config) ->
             force_node_config => #{<<"/twitter/*">> => #{access_model => open, max_items => 1}}
         }
     }),
+    ok = twitter_server:await_service(Server, <<"localhost">>),
     Alice = proplists:get_value(alice, Config),
     Bob = proplists:get_value(bob, Config),
     Ids = [twitter_requests:publish(Alice, <<"longer than ten bytes">>) || _ <- lists:seq(1, 4)],

@@ -143,8 +143,7 @@ a_purge_retracts_each_post(Config) ->
     Author = twitter_client:bare(Alice),
     _ = twitter_requests:publish_all(Alice, [<<"a">>, <<"b">>]),
     _ = twitter_events:received(twitter_cases:server(Config), Bob),
-    Purge = twitter_requests:el(<<"purge">>, [{<<"node">>, ?MINE}], []),
-    _ = twitter_answers:result(twitter_requests:owner(Alice, set, [Purge])),
+    ok = twitter_requests:purge(Alice),
     ?assertEqual(
         [{retract, Author, <<"a">>}, {retract, Author, <<"b">>}],
         twitter_events:posts(twitter_cases:server(Config), Bob)
@@ -203,14 +202,14 @@ shared_roster_groups_count(Config) ->
 mix_channels_do_not_count(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob} = friends(Config),
-    Hook = [roster_get, <<"localhost">>, ?MODULE, add_channel, 60],
-    true = twitter_server:call(Server, code, add_patha, [filename:dirname(code:which(?MODULE))]),
-    ok = twitter_server:call(Server, ejabberd_hooks, add, Hook),
     Jid = twitter_server:call(Server, jid, decode, [twitter_client:bare(Alice)]),
-    {Local, Remote} = twitter_server:call(Server, twitter_roster, recipients, [Jid]),
-    Rows = twitter_reading:rows(Alice, <<"/twitter/MyFriends">>),
-    ok = twitter_server:call(Server, ejabberd_hooks, delete, Hook),
-    ?assertEqual({[twitter_client:bare(Bob)], []}, {Local, Remote}),
+    {Recipients, Rows} = twitter_cases:hooked(Config, roster_get, {?MODULE, add_channel}, fun() ->
+        {
+            twitter_server:call(Server, twitter_roster, recipients, [Jid]),
+            twitter_reading:rows(Alice, <<"/twitter/MyFriends">>)
+        }
+    end),
+    ?assertEqual({[twitter_client:bare(Bob)], []}, Recipients),
     ?assertMatch([_Bob], Rows).
 
 add_channel(Items, _User) ->

@@ -11,13 +11,10 @@
     one_id_of_two_friends_is_two_posts/1,
     an_empty_stream_is_an_empty_list/1,
     collections_have_no_items/1,
-    an_edit_keeps_its_place/1,
-    a_retracted_post_is_gone/1,
     a_post_is_a_node/1,
     the_node_of_one_id_is_the_newest_post/1,
     a_friend_comes_and_goes/1,
     who_must_not_see_gets_nothing/1,
-    all_can_begin_at_the_same_moment/1,
     no_error_was_logged/1
 ]).
 
@@ -40,13 +37,10 @@ groups() ->
             one_id_of_two_friends_is_two_posts,
             an_empty_stream_is_an_empty_list,
             collections_have_no_items,
-            an_edit_keeps_its_place,
-            a_retracted_post_is_gone,
             a_post_is_a_node,
             the_node_of_one_id_is_the_newest_post,
             a_friend_comes_and_goes,
-            who_must_not_see_gets_nothing,
-            all_can_begin_at_the_same_moment
+            who_must_not_see_gets_nothing
         ]}
     ].
 
@@ -65,7 +59,7 @@ each_stream_has_its_own_posts(Config) ->
     [Carols] = twitter_requests:publish_all(Carol, [<<"c">>]),
     [Bobs2] = twitter_requests:publish_all(Bob, [<<"b2">>]),
     [
-        {Node, Expected} = {Node, read(Reader, Node)}
+        {Node, Expected} = {Node, twitter_reading:posts(Reader, Node)}
      || {Reader, Node, Expected} <- [
             {Alice, ?MINE, [Mine]},
             {Alice, ?FRIENDS, [Bobs1, Carols, Bobs2]},
@@ -134,7 +128,7 @@ one_id_of_two_friends_is_two_posts(Config) ->
     _ = twitter_requests:publish(Bob, <<"1">>, <<"Bob's">>),
     _ = twitter_requests:publish(Carol, <<"1">>, <<"Carol's">>),
     _ = twitter_requests:publish(Alice, <<"1">>, <<"Alice's">>),
-    Both = read(Alice, ?FRIENDS),
+    Both = twitter_reading:posts(Alice, ?FRIENDS),
     ById = twitter_requests:items(Alice, ?FRIENDS, #{ids => [<<"1">>]}),
     Both = lists:sort(twitter_answers:posts(ById)),
     %% Each with its own payload.
@@ -168,7 +162,7 @@ an_empty_stream_is_an_empty_list(Config) ->
         Rsm <- [#{max => 3}, #{before => <<>>}, #{max => 0}]
     ],
     _ = twitter_requests:publish(Bob, <<"1">>, <<"Hello">>),
-    [[_] = read(Reader, Node) || {Reader, Node} <- twitter_cases:streams(Alice, Bob)].
+    [[_] = twitter_reading:posts(Reader, Node) || {Reader, Node} <- twitter_cases:streams(Alice, Bob)].
 
 collections_have_no_items(Config) ->
     [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
@@ -178,37 +172,6 @@ collections_have_no_items(Config) ->
             twitter_requests:items(Alice, Node)
         )
      || Node <- [<<"/twitter">>, <<"/twitter/MyFriends">>]
-    ].
-
-%%% Changed posts
-
-an_edit_keeps_its_place(Config) ->
-    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
-    Posts = twitter_requests:publish_all(Bob, [<<"1">>, <<"2">>]),
-    <<"1">> = twitter_requests:publish(Bob, <<"1">>, <<"better">>),
-    [
-        begin
-            Answer = twitter_requests:items(Reader, Node),
-            Posts = twitter_answers:posts(Answer),
-            [[{xmlcdata, <<"better">>}], [{xmlcdata, <<"Post 2">>}]] = twitter_answers:payloads(
-                Answer
-            )
-        end
-     || {Reader, Node} <- twitter_cases:streams(Alice, Bob)
-    ].
-
-a_retracted_post_is_gone(Config) ->
-    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
-    [_, Second] = twitter_requests:publish_all(Bob, [<<"1">>, <<"2">>]),
-    ok = twitter_requests:retract(Bob, <<"1">>),
-    [
-        begin
-            [Second] = read(Reader, Node),
-            [] = twitter_reading:posts(Reader, Node, #{ids => [<<"1">>]}),
-            <<"item-not-found">> =
-                twitter_answers:refusal(twitter_requests:items(Reader, <<Node/binary, "/1">>))
-        end
-     || {Reader, Node} <- twitter_cases:streams(Alice, Bob)
     ].
 
 %%% One post
@@ -236,14 +199,14 @@ the_node_of_one_id_is_the_newest_post(Config) ->
     [Bobs] = twitter_requests:publish_all(Bob, [<<"1">>]),
     [Carols] = twitter_requests:publish_all(Carol, [<<"1">>]),
     Node = <<?FRIENDS/binary, "/1">>,
-    [Carols] = read(Alice, Node),
+    [Carols] = twitter_reading:posts(Alice, Node),
     %% The newest one that the reader may see.
     ok = twitter_users:block(Alice, twitter_client:bare(Carol)),
-    [Bobs] = read(Alice, Node),
+    [Bobs] = twitter_reading:posts(Alice, Node),
     ok = twitter_users:unblock(Alice, twitter_client:bare(Carol)),
-    [Carols] = read(Alice, Node),
+    [Carols] = twitter_reading:posts(Alice, Node),
     ok = twitter_requests:retract(Carol, <<"1">>),
-    [Bobs] = read(Alice, Node).
+    [Bobs] = twitter_reading:posts(Alice, Node).
 
 %%% Who may read
 
@@ -251,14 +214,14 @@ a_friend_comes_and_goes(Config) ->
     [Alice, Bob, Carol] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>, <<"carol">>]),
     [Bobs] = twitter_requests:publish_all(Bob, [<<"1">>]),
     [Carols] = twitter_requests:publish_all(Carol, [<<"1">>]),
-    [Bobs, Carols] = read(Alice, ?FRIENDS),
+    [Bobs, Carols] = twitter_reading:posts(Alice, ?FRIENDS),
     ok = twitter_users:remove_contact(Alice, twitter_client:bare(Bob)),
-    [Carols] = read(Alice, ?FRIENDS),
+    [Carols] = twitter_reading:posts(Alice, ?FRIENDS),
     ok = twitter_users:remove_contact(Carol, twitter_client:bare(Alice)),
-    [] = read(Alice, ?FRIENDS),
+    [] = twitter_reading:posts(Alice, ?FRIENDS),
     ok = twitter_users:befriend(Alice, Bob),
-    [Bobs] = read(Alice, ?FRIENDS),
-    [Bobs] = read(Alice, stream_of(Bob)).
+    [Bobs] = twitter_reading:posts(Alice, ?FRIENDS),
+    [Bobs] = twitter_reading:posts(Alice, stream_of(Bob)).
 
 who_must_not_see_gets_nothing(Config) ->
     [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
@@ -289,37 +252,12 @@ who_must_not_see_gets_nothing(Config) ->
         twitter_requests:items(Eve, <<?FRIENDS/binary, "/1">>)
     ).
 
-%% The first post of an author makes a node in storage.
-all_can_begin_at_the_same_moment(Config) ->
-    Names = [<<"alice">> | lists:duplicate(20, <<"bob">>)],
-    [Alice | Friends] = twitter_cases:friends(Config, Names),
-    Self = self(),
-    Writers = [
-        spawn_link(fun() ->
-            receive
-                go -> Self ! {self(), twitter_requests:publish_all(Friend, [<<"1">>])}
-            end
-        end)
-     || Friend <- Friends
-    ],
-    [Writer ! go || Writer <- Writers],
-    Posts = [
-        receive
-            {Writer, [Post]} -> Post
-        end
-     || Writer <- Writers
-    ],
-    true = lists:sort(Posts) =:= lists:sort(read(Alice, ?FRIENDS)).
-
 %%% After all of them
 
 no_error_was_logged(Config) ->
     twitter_cases:no_error_was_logged(Config).
 
 %%% Helpers
-
-read(Reader, Node) ->
-    twitter_reading:posts(Reader, Node).
 
 stream_of(Friend) ->
     <<"/twitter/MyFriends/", (twitter_client:bare(Friend))/binary>>.

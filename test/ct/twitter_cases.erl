@@ -3,8 +3,9 @@
 -module(twitter_cases).
 
 -export([start/1, start/2, stop/1, server/1, no_error_was_logged/1]).
--export([friends/2, strangers/2, circle/1, chat/2, streams/2, user/1, set_contact/4, rename/4]).
--export([together/1]).
+-export([friends/2, offline_friends/2, strangers/2, circle/1, chat/2, streams/2, friends_stream/2, large/2]).
+-export([user/1, set_contact/4, rename/4]).
+-export([together/1, forget/2, hooked/4]).
 
 -type config() :: [{atom(), term()}].
 
@@ -30,10 +31,15 @@ server(Config) ->
 %% others do not know each other.
 -spec friends(config(), [Name :: binary()]) -> [twitter_client:client()].
 friends(Config, Names) ->
+    [twitter_users:login(server(Config), User) || User <- offline_friends(Config, Names)].
+
+%% @doc The same users, without clients.
+-spec offline_friends(config(), [Name :: binary()]) -> [twitter_client:user()].
+offline_friends(Config, Names) ->
     Server = server(Config),
     [First | Others] = Users = [twitter_users:fresh(Server, Name) || Name <- Names],
     lists:foreach(fun(Other) -> ok = twitter_users:befriend(Server, First, Other) end, Others),
-    [twitter_users:login(Server, User) || User <- Users].
+    Users.
 
 %% @doc Clients of fresh users who do not know each other.
 -spec strangers(config(), [Name :: binary()]) -> [twitter_client:client()].
@@ -69,6 +75,19 @@ streams(Friend, Author) ->
         {Friend, <<"/twitter/MyFriends/", Jid/binary>>}
     ].
 
+%% @doc What a user who comes for it alone finds in FriendsStream.
+-spec friends_stream(config(), twitter_client:user()) -> [twitter_answers:entry()].
+friends_stream(Config, Reader) ->
+    Client = twitter_users:login(server(Config), Reader),
+    Stream = twitter_reading:stream(Client, <<"/twitter/FriendsStream">>),
+    ok = twitter_client:close(Client),
+    Stream.
+
+%% @doc A text of about that many bytes.
+-spec large(Words :: binary(), Bytes :: pos_integer()) -> binary().
+large(Words, Bytes) ->
+    binary:copy(Words, Bytes div byte_size(Words) + 1).
+
 %% @doc Whose client it is.
 -spec user(twitter_client:client()) -> twitter_client:user().
 user(Client) ->
@@ -96,15 +115,41 @@ no_error_was_logged(Config) ->
         {match, [Error]} -> error({logged, Error})
     end.
 
-%% @doc Runs all of them at once, each in a process of its own; returns what they return.
+%% @doc Runs all of them at the same moment, each in a process of its own; returns what they
+%% return.
 -spec together([fun(() -> Result)]) -> [Result].
 together(Funs) ->
-    Pids = [spawn_monitor(fun() -> exit({done, Fun()}) end) || Fun <- Funs],
+    Workers = [
+        spawn_monitor(fun() ->
+            receive
+                go -> exit({done, Fun()})
+            end
+        end)
+     || Fun <- Funs
+    ],
+    lists:foreach(fun({Pid, _}) -> Pid ! go end, Workers),
     [
         receive
             {'DOWN', Ref, process, Pid, {done, Result}} -> Result;
             {'DOWN', Ref, process, Pid, Reason} -> error(Reason)
-        after 60_000 -> error(timeout)
         end
-     || {Pid, Ref} <- Pids
+     || {Pid, Ref} <- Workers
     ].
+
+%% @doc Makes the server forget an author's stream: who asks next gets it from storage.
+-spec forget(config(), Author :: binary()) -> ok.
+forget(Config, Author) ->
+    ok = twitter_server:call(server(Config), twitter_index, forget, [<<"pubsub.localhost">>, Author]).
+
+%% @doc Calls that function of a suite in a hook of the first vhost, while `Fun' runs.
+-spec hooked(config(), Hook :: atom(), {module(), Function :: atom()}, fun(() -> Result)) -> Result.
+hooked(Config, Hook, {Module, Function}, Fun) ->
+    Server = server(Config),
+    Args = [Hook, hd(twitter_server:hosts(Server)), Module, Function, 60],
+    true = twitter_server:call(Server, code, add_patha, [filename:dirname(code:which(Module))]),
+    ok = twitter_server:call(Server, ejabberd_hooks, add, Args),
+    try
+        Fun()
+    after
+        ok = twitter_server:call(Server, ejabberd_hooks, delete, Args)
+    end.

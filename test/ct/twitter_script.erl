@@ -96,11 +96,24 @@ play(Server, Users, Steps) ->
         {Clients, none},
         Steps
     ),
-    lists:foreach(fun twitter_client:close/1, maps:values(Left)),
+    lists:foreach(fun(Client) -> leave(Server, Client) end, maps:values(Left)),
     Transcript.
 
 enter(Server, User, Resource, Priority) ->
     twitter_users:login(Server, User, #{resource => Resource, priority => Priority}).
+
+%% Returns when the session has ended: by then it has told everybody.
+leave(Server, Client) ->
+    [Name, Host, Resource] = re:split(twitter_client:jid(Client), "[@/]", [{parts, 3}]),
+    Session = twitter_server:call(Server, ejabberd_sm, get_session_pid, [Name, Host, Resource]),
+    ok = twitter_client:close(Client),
+    await_end(Server, Session).
+
+await_end(Server, Session) ->
+    case twitter_server:call(Server, erlang, is_process_alive, [Session]) of
+        true -> await_end(Server, Session);
+        false -> ok
+    end.
 
 take(_Server, _Users, {ask, Who, To, Type, Content, Expected}, Online, Last) ->
     Answer = twitter_client:request(maps:get(Who, Online), [
@@ -119,9 +132,9 @@ take(Server, _Users, {caps, Who, Features}, Online, Last) ->
     {Last, Online};
 take(Server, Users, {login, Who, User, Resource}, Online, Last) ->
     {Last, Online#{Who => enter(Server, maps:get(User, Users), Resource, none)}};
-take(_Server, _Users, {logout, Who}, Online, Last) ->
+take(Server, _Users, {logout, Who}, Online, Last) ->
     {Client, Others} = maps:take(Who, Online),
-    ok = twitter_client:close(Client),
+    ok = leave(Server, Client),
     {Last, Others}.
 
 text(Content, Last) when is_function(Content) -> Content(Last);

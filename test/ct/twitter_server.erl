@@ -7,7 +7,7 @@
 -behaviour(gen_server).
 
 -export([start/1, stop/1, kill9/1, restart/1, restart/2, reload/2]).
--export([call/4, call/5, settle/2]).
+-export([call/4, call/5, settle/2, await_service/2]).
 -export([port/1, hosts/1, dir/1, os_pid/1, is_running/1, log/1, log_path/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
@@ -111,6 +111,14 @@ call(Server, Module, Function, Args, Timeout) ->
 settle(Server, PubsubHost) ->
     ok = call(Server, twitter_fanout, sync, [PubsubHost]).
 
+%% @doc Returns when the microblogs of a vhost are served again after mod_pubsub has started: it
+%% has told the service, and when this one answers, it has acted.
+-spec await_service(server(), Host :: binary()) -> ok.
+await_service(Server, Host) ->
+    Service = call(Server, gen_mod, get_module_proc, [Host, twitter_service]),
+    _ = call(Server, sys, get_state, [Service]),
+    ok.
+
 %% @doc The port for clients, on 127.0.0.1.
 -spec port(server()) -> inet:port_number().
 port(Server) ->
@@ -122,7 +130,7 @@ hosts(Server) ->
 
 -spec dir(server()) -> file:filename_all().
 dir(Server) ->
-    folder((state(Server))#state.options).
+    twitter_node:folder((state(Server))#state.options).
 
 -spec os_pid(server()) -> string() | undefined.
 os_pid(Server) ->
@@ -134,7 +142,7 @@ is_running(Server) ->
 
 -spec log_path(server()) -> file:filename_all().
 log_path(Server) ->
-    log_file((state(Server))#state.options).
+    twitter_node:log_file((state(Server))#state.options).
 
 %% @doc All that ejabberd has logged so far, earlier starts included.
 -spec log(server()) -> binary().
@@ -163,11 +171,11 @@ state(Server) ->
 -spec init(options()) -> {ok, #state{}}.
 init(Options0) ->
     Options = maps:merge(#{name => "ejabberd", hosts => [<<"localhost">>]}, Options0),
-    ok = filelib:ensure_dir(filename:join([folder(Options), "spool", "x"])),
-    ok = filelib:ensure_dir(filename:join([folder(Options), "log", "x"])),
+    ok = filelib:ensure_dir(filename:join([twitter_node:folder(Options), "spool", "x"])),
+    ok = filelib:ensure_dir(filename:join([twitter_node:folder(Options), "log", "x"])),
     %% What the node prints goes to a file of ours: the group leader of a test case
     %% is gone when the case is.
-    {ok, Console} = file:open(log_file(Options), [append]),
+    {ok, Console} = file:open(twitter_node:log_file(Options), [append]),
     true = group_leader(Console, self()),
     {ok, #state{options = Options, port = free_port()}}.
 
@@ -211,9 +219,9 @@ boot(#state{options = Options} = State) ->
     {ok, Peer, _Node} = peer:start(#{
         connection => standard_io,
         wait_boot => ?BOOT_TIMEOUT,
-        exec => command(Options),
-        args => arguments(Options),
-        env => environment(Options)
+        exec => twitter_node:command(Options),
+        args => twitter_node:arguments(Options),
+        env => twitter_node:environment(Options)
     }),
     Monitor = monitor(process, Peer),
     OsPid = peer:call(Peer, os, getpid, []),
@@ -251,50 +259,13 @@ kill_peer(#state{peer = Peer, monitor = Monitor, os_pid = OsPid} = State) ->
 forget_peer(State) ->
     State#state{peer = undefined, monitor = undefined, os_pid = undefined}.
 
-%%% Where things are
-
-folder(#{dir := Dir, name := Name}) ->
-    filename:join(Dir, Name).
-
-log_file(Options) ->
-    filename:join([folder(Options), "log", "console.log"]).
-
-config_file(Options) ->
-    filename:join(folder(Options), "ejabberd.yml").
+%%% Files
 
 write_config(#state{options = Options, port = Port}) ->
-    file:write_file(config_file(Options), twitter_config:text(Options, Port)).
-
-%% Standard output is the connection to the peer; standard error goes to the log.
-command(Options) ->
-    Shell = os:find_executable("sh"),
-    Erl = os:find_executable("erl"),
-    {Shell, ["-c", "exec \"$@\" 2>>\"$0\"", unicode:characters_to_list(log_file(Options)), Erl]}.
-
-arguments(Options) ->
-    Spool = filename:join(folder(Options), "spool"),
-    Plugin = [Option || true <- [maps:get(plugin, Options, true)], Option <- ["-pa", plugin_ebin()]],
-    ["-mnesia", "dir", lists:flatten(io_lib:format("~p", [unicode:characters_to_list(Spool)]))] ++ Plugin.
-
-environment(Options) ->
-    Folder = folder(Options),
-    [
-        {"EJABBERD_CONFIG_PATH", unicode:characters_to_list(config_file(Options))},
-        {"EJABBERD_LOG_PATH", unicode:characters_to_list(filename:join([Folder, "log", "ejabberd.log"]))},
-        {"SPOOL_DIR", unicode:characters_to_list(filename:join(Folder, "spool"))},
-        {"ERL_CRASH_DUMP", unicode:characters_to_list(filename:join(Folder, "erl_crash.dump"))}
-        | maps:get(env, Options, [])
-    ].
-
-%% The runner of the suites puts the plugin's ebin on the path of its own node.
-plugin_ebin() ->
-    case code:lib_dir(ejabberd_twitter) of
-        {error, bad_name} -> error("the plugin is not on the code path: run make build");
-        Dir -> filename:absname(filename:join(Dir, "ebin"))
-    end.
+    file:write_file(twitter_node:config_file(Options), twitter_config:text(Options, Port)).
 
 last_log(#state{options = Options}) ->
-    {ok, Log} = file:read_file(log_file(Options)),
+    {ok, Log} = file:read_file(twitter_node:log_file(Options)),
     Log.
 
 free_port() ->

@@ -151,7 +151,7 @@ a_service_comes_and_goes(Config) ->
     Micro = {Alice, <<"micro.localhost">>},
     Id = twitter_requests:publish(Micro, <<"Hello">>),
     ok = twitter_server:reload(Server, #{pubsub => #{hosts => [<<"pubsub.@HOST@">>]}}),
-    ok = twitter_server:settle(Server, <<"pubsub.localhost">>),
+    ok = twitter_server:await_service(Server, <<"localhost">>),
     <<_, _/binary>> =
         twitter_answers:refusal(twitter_requests:pubsub(Micro, get, ["<items node='/twitter/MyStream'/>"])),
     Other = twitter_requests:publish(Alice, <<"Still here">>),
@@ -159,6 +159,7 @@ a_service_comes_and_goes(Config) ->
     ok = twitter_server:reload(Server, #{
         pubsub => #{hosts => [<<"pubsub.@HOST@">>, <<"micro.@HOST@">>]}
     }),
+    ok = twitter_server:await_service(Server, <<"localhost">>),
     [{_, Id, <<"Hello">>}] = twitter_reading:entries({Bob, <<"micro.localhost">>}, ?FRIENDS),
     [{_, Other, _}] = twitter_reading:entries(Bob, ?FRIENDS).
 

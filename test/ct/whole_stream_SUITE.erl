@@ -222,7 +222,9 @@ comes_and_goes(Config, Hide, Show) ->
 cursors_outlive_the_index(Config) ->
     {Reader, Friends} = twitter_cases:circle(Config),
     Posts = twitter_cases:chat(Friends, 8),
-    Forget = fun(Number) -> forget(Config, lists:nth(1 + Number rem 3, Friends)) end,
+    Forget = fun(Number) ->
+        twitter_cases:forget(Config, twitter_client:bare(lists:nth(1 + Number rem 3, Friends)))
+    end,
     [
         {Direction, Posts} =
             {Direction,
@@ -272,8 +274,4 @@ same_moments(Config, Author) ->
         end
      || #pubsub_item{itemid = {Id, _}, creation = {_, Who}} = Item <- Stored
     ],
-    forget(Config, Author).
-
-forget(Config, Author) ->
-    Args = [<<"pubsub.localhost">>, twitter_client:bare(Author)],
-    ok = twitter_server:call(twitter_cases:server(Config), twitter_index, forget, Args).
+    twitter_cases:forget(Config, twitter_client:bare(Author)).

@@ -33,15 +33,20 @@ find_library() {
 xmpp=$(find_library xmpp p1_xmpp)
 fast_xml=$(find_library fast_xml p1_xml)
 mkdir -p "$dir"
-find "$dir" -maxdepth 1 -type l -exec rm {} +
+# Links that are right stay: a server that runs may be about to load a module from there.
+link() { [ "$(readlink "$dir/$2" || true)" = "$1" ] || ln -sfn "$1" "$dir/$2"; }
+# What was linked from another installation goes.
+for old in "$dir"/*; do
+    [ -d "$old/ebin" ] || rm -f "$old"
+done
 # What an ejabberd with a folder of its own brings along.
 for library in "$beside"/*-[0-9]*/ebin; do
     library=${library%/ebin}
     case ${library##*/} in
         ejabberd-*) ;;
-        *) [ ! -d "$library/ebin" ] || ln -sfn "$library" "$dir/${library##*/}" ;;
+        *) [ ! -d "$library/ebin" ] || link "$library" "${library##*/}" ;;
     esac
 done
-ln -sfn "$ejabberd" "$dir/ejabberd"
-ln -sfn "$xmpp" "$dir/xmpp"
-ln -sfn "$fast_xml" "$dir/fast_xml"
+link "$ejabberd" ejabberd
+link "$xmpp" xmpp
+link "$fast_xml" fast_xml

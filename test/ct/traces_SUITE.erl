@@ -1,0 +1,58 @@
+%%% When mod_twitter is gone, the server is as before: nothing of it is left behind.
+-module(traces_SUITE).
+
+-export([all/0, init_per_suite/1, end_per_suite/1]).
+-export([nothing_is_left_of_mod_twitter/1]).
+
+all() ->
+    [nothing_is_left_of_mod_twitter].
+
+init_per_suite(Config) ->
+    twitter_cases:start(Config, #{twitter => absent}).
+
+end_per_suite(Config) ->
+    twitter_cases:stop(Config).
+
+nothing_is_left_of_mod_twitter(Config) ->
+    Server = twitter_cases:server(Config),
+    %% What the server makes up at its first use is there before.
+    ok = twitter_ordinary:check(Server),
+    Before = traces(Server),
+    ok = twitter_server:reload(Server, #{twitter => #{}}),
+    Meanwhile = traces(Server),
+    [] = [Trace || {Trace, Same} <- Before, lists:keyfind(Trace, 1, Meanwhile) =:= {Trace, Same},
+                   lists:member(Trace, [hooks, handlers, names, terms, processes])],
+    Alice = twitter_users:login(Server, twitter_users:fresh(Server, <<"alice">>)),
+    _ = twitter_requests:publish(Alice, <<"Hello">>),
+    [_] = twitter_reading:entries(Alice, <<"/twitter/MyStream">>),
+    ok = twitter_client:close(Alice),
+    ok = twitter_server:reload(Server, #{twitter => absent}),
+    After = traces(Server),
+    [] = [{Trace, Left -- Was, Was -- Left} || {{Trace, Was}, {Trace, Left}} <- lists:zip(Before, After), Was =/= Left],
+    ok = twitter_ordinary:check(Server).
+
+%% Whatever a module could leave behind.
+traces(Server) ->
+    Call = fun(Module, Function, Args) -> twitter_server:call(Server, Module, Function, Args) end,
+    [
+        %% A hook that once had a handler leaves an empty list; that is ejabberd's own.
+        {hooks, lists:sort([Hook || {_, [_ | _]} = Hook <- Call(ets, tab2list, [hooks])])},
+        {handlers, lists:sort(Call(ets, tab2list, [ejabberd_local]))},
+        {handlers_of_accounts, lists:sort(Call(ets, tab2list, [ejabberd_sm]))},
+        {routes, lists:sort(Call(ejabberd_router, get_all_routes, []))},
+        {names, ours(Call(erlang, registered, []))},
+        {tables, ours([Call(ets, info, [Table, name]) || Table <- Call(ets, all, [])])},
+        {terms, ours([
+            %% The logger remembers each module that logs.
+            Key || {Key, _} <- Call(persistent_term, get, []), element(1, Key) =/= logger_config
+        ])},
+        {processes, ours([
+            {Call(proc_lib, initial_call, [Pid]), Call(erlang, process_info, [Pid, registered_name])}
+         || Pid <- Call(erlang, processes, [])
+        ])},
+        {modules, ours(Call(gen_mod, loaded_modules, [<<"localhost">>]))},
+        {children, ours([Id || {Id, _, _, _} <- Call(supervisor, which_children, [ejabberd_gen_mod_sup])])}
+    ].
+
+ours(Terms) ->
+    lists:sort([Term || Term <- Terms, nomatch =/= string:find(io_lib:format("~w", [Term]), "twitter")]).

@@ -10,10 +10,12 @@
 -include_lib("xmpp/include/xmpp.hrl").
 
 -export([published/5, retracted/4, sync/1, start_link/2]).
-
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
--define(PAGE, 100).
+%% A page has so many recipients at least, and a post so many pages at most: the roster is asked for
+%% each of them.
+-define(MIN_PAGE, 100).
+-define(MAX_PAGES, 20).
 
 -type post() :: {twitter_service:served(), Publisher :: jid:jid(), twitter_event:what()}.
 %% Authors whose posts are being sent, each with those that wait, and who waits for the end of all.
@@ -80,10 +82,10 @@ handle_info({send, Service, Author, Publisher, What}, #state{busy = Busy} = Stat
         #{Author := Queue} ->
             {noreply, State#state{busy = Busy#{Author := queue:in(Post, Queue)}}};
         #{} ->
-            {noreply, start(Author, Post, State#state{busy = Busy#{Author => queue:new()}})}
+            {noreply, next(Author, State#state{busy = Busy#{Author => queue:from_list([Post])}})}
     end;
 handle_info({continue, Author, Job}, State) ->
-    {noreply, page(Author, recheck(Author, Job), State)};
+    {noreply, work(Author, fun() -> page(Author, recheck(Author, Job)) end, State)};
 handle_info(_Message, State) ->
     {noreply, State}.
 
@@ -98,48 +100,62 @@ terminate(Reason, State) ->
         ok
     end.
 
-start(Author, {#{host := Host, server_host := ServerHost}, Publisher, What}, State) ->
-    AuthorJid = jid:decode(Author),
-    Own = twitter_event:to_author(Host, Author, What),
-    lists:foreach(fun(Resource) -> send_resource(Own, AuthorJid, Resource) end,
-                  resources(AuthorJid) -- [Publisher#jid.lresource]),
-    Events = twitter_event:to_friends(Host, Author, What, mod_twitter_opt:body(ServerHost)),
-    {Local, Remote} = twitter_roster:recipients(AuthorJid),
-    Recipients = Local ++ [Reader || {_Domain, Readers} <- Remote, Reader <- Readers],
-    page(Author, {Events, Recipients}, State).
-
-%% Sends one page, then asks itself for the next: what has arrived meanwhile comes first.
-page(Author, {_Events, []}, State) ->
-    finish(Author, State);
-page(Author, {Events, Recipients}, State) ->
-    {Page, Rest} = lists:split(min(?PAGE, length(Recipients)), Recipients),
-    AuthorJid = jid:decode(Author),
-    lists:foreach(fun(Reader) -> send(Events, AuthorJid, jid:decode(Reader)) end, Page),
-    case Rest of
-        [] ->
-            finish(Author, State);
-        _ ->
-            self() ! {continue, Author, {Events, Rest}},
-            State
-    end.
-
-%% Of those who are left, the ones whom the author's roster still lets see him.
-recheck(Author, {Events, Recipients}) ->
-    {Local, Remote} = twitter_roster:recipients(jid:decode(Author)),
-    Still = sets:from_list(lists:append([Local | [Readers || {_Domain, Readers} <- Remote]]),
-                           [{version, 2}]),
-    {Events, [Reader || Reader <- Recipients, sets:is_element(Reader, Still)]}.
-
-finish(Author, #state{busy = Busy, waiting = Waiting} = State) ->
+%% Begins the author's next post, if there is one.
+next(Author, #state{busy = Busy, waiting = Waiting} = State) ->
     case queue:out(maps:get(Author, Busy)) of
         {{value, Post}, Queue} ->
-            start(Author, Post, State#state{busy = Busy#{Author := Queue}});
+            Rest = State#state{busy = Busy#{Author := Queue}},
+            work(Author, fun() -> page(Author, job(Author, Post)) end, Rest);
         {empty, _} when map_size(Busy) =:= 1 ->
             lists:foreach(fun(From) -> gen_server:reply(From, ok) end, Waiting),
             #state{};
         {empty, _} ->
             State#state{busy = maps:remove(Author, Busy)}
     end.
+
+%% What fails for one post, in whatever module is asked, must not cost the posts that wait.
+work(Author, Fun, State) ->
+    try Fun() of
+        continues -> State;
+        done -> next(Author, State)
+    catch
+        Class:Reason:Stacktrace ->
+            ?ERROR_MSG("A post of ~ts was not sent to all:~n** ~ts",
+                       [Author, misc:format_exception(2, Class, Reason, Stacktrace)]),
+            next(Author, State)
+    end.
+
+%% The author's own resources get it now; the job is what remains.
+job(Author, {#{host := Host, server_host := ServerHost}, Publisher, What}) ->
+    AuthorJid = jid:decode(Author),
+    Own = twitter_event:to_author(Host, Author, What),
+    lists:foreach(fun(Resource) -> send_resource(Own, AuthorJid, Resource) end,
+                  resources(AuthorJid) -- [Publisher#jid.lresource]),
+    Events = twitter_event:to_friends(Host, Author, What, mod_twitter_opt:body(ServerHost)),
+    Recipients = recipients(AuthorJid),
+    {Events, max(?MIN_PAGE, length(Recipients) div ?MAX_PAGES), Recipients}.
+
+recipients(Author) ->
+    {Local, Remote} = twitter_roster:recipients(Author),
+    lists:append([Local | [Readers || {_Domain, Readers} <- Remote]]).
+
+%% Sends one page, then asks itself for the next: what has arrived meanwhile comes first.
+page(Author, {Events, Size, Recipients}) ->
+    AuthorJid = jid:decode(Author),
+    {Page, Rest} = lists:split(min(Size, length(Recipients)), Recipients),
+    lists:foreach(fun(Reader) -> send(Events, AuthorJid, jid:decode(Reader)) end, Page),
+    case Rest of
+        [] ->
+            done;
+        _ ->
+            self() ! {continue, Author, {Events, Size, Rest}},
+            continues
+    end.
+
+%% Of those who are left, the ones whom the author's roster still lets see him.
+recheck(Author, {Events, Size, Recipients}) ->
+    Still = sets:from_list(recipients(jid:decode(Author)), [{version, 2}]),
+    {Events, Size, [Reader || Reader <- Recipients, sets:is_element(Reader, Still)]}.
 
 %% The roster has been asked; a block may concern a single resource.
 send(Events, Author, Reader) ->

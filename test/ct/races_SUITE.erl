@@ -228,12 +228,23 @@ no_error_was_logged(Config) ->
 %% Three others publish all the time until `Fun' has ended.
 while_others_publish(Config, Fun) ->
     Server = twitter_cases:server(Config),
+    Self = self(),
     Busy = [
         spawn_monitor(fun() ->
             Client = twitter_users:login(Server, twitter_users:fresh(Server, <<"bob">>)),
+            _ = twitter_requests:publish(Client, <<"Begun">>),
+            Self ! {begun, self()},
             publish_until_stopped(Client)
         end)
      || _ <- lists:seq(1, 3)
+    ],
+    %% Their first posts make nodes, and stock ejabberd may fail to delete one while another is made.
+    [
+        receive
+            {begun, Pid} -> ok;
+            {'DOWN', Ref, process, Pid, Reason} -> error(Reason)
+        end
+     || {Pid, Ref} <- Busy
     ],
     _ = Fun(),
     [

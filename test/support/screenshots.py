@@ -43,7 +43,7 @@ def main() -> int:
         PICTURES.mkdir(exist_ok=True)
         return subprocess.call(
             [sys.executable, str(PSI_BROWSE), "--jid", "bob@localhost", "--password", "secret",
-             "--port", port, "--expand", "4", "--size", "820x420",
+             "--port", port, "--expand", "4",
              "--xml-console", PUBLISH, "--console-out", str(PICTURES / "psi-console.png"),
              "--out", str(PICTURES / "psi-tree.png")],
         )

@@ -43,25 +43,22 @@ page(#{reader := #{service := Service, lang := Lang}, authors := Authors}, Reque
             twitter_error:refuse(bad_cursor, Lang)
     end.
 
-%% The posts of a page, or of the shorter one that is not too large. A page that ends at a cursor or
-%% at the end of the list loses its beginning.
+%% The posts of a page, or of the shorter one that is not too large: of the posts next to the anchor.
 fit(Service, Authors, {Order, Anchor, _Limit}, {Posts, _, _, _, _} = Page) ->
-    FromEnd = Anchor =:= last_page orelse is_tuple(Anchor) andalso element(1, Anchor) =:= before,
-    {Tried, Loaded} = case FromEnd of
-                          true ->
-                              load(Service, lists:reverse(Posts), ?MAX_BYTES, 0, []);
-                          false ->
-                              {N, Found} = load(Service, Posts, ?MAX_BYTES, 0, []),
-                              {N, lists:reverse(Found)}
-                      end,
+    {Tried, Loaded} = load(Service, from(Anchor, Posts), ?MAX_BYTES, 0, []),
     case length(Posts) of
         Tried ->
-            {Loaded, Page};
+            {lists:reverse(from(Anchor, Loaded)), Page};
         _ ->
             Request = {Order, Anchor, Tried},
             {ok, Shorter} = twitter_index:page(Service, Authors, Request),
             fit(Service, Authors, Request, Shorter)
     end.
+
+%% A page that ends at its anchor is read from its end.
+from(last_page, Posts) -> lists:reverse(Posts);
+from({before, _}, Posts) -> lists:reverse(Posts);
+from(_, Posts) -> Posts.
 
 load(Service, Posts) ->
     {_Tried, Loaded} = load(Service, Posts, ?MAX_BYTES, 0, []),

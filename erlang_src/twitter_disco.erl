@@ -10,24 +10,27 @@
 
 %% @doc What a node is.
 -spec info(twitter_view:view()) -> #disco_info{}.
-info(#{node := Node} = View) ->
+info(#{node := Node, reader := Reader} = View) ->
     Form = #xdata{type = result, fields = pubsub_meta_data:encode(meta(View))},
     #disco_info{identities = [#identity{category = <<"pubsub">>, type = type(Node)}],
-                features = [?NS_DISCO_INFO, ?NS_DISCO_ITEMS, ?NS_PUBSUB | features(Node)],
+                features = [?NS_DISCO_INFO, ?NS_DISCO_ITEMS, ?NS_PUBSUB | features(Node, Reader)],
                 xdata = [Form]}.
 
 type(root) -> <<"collection">>;
 type(my_friends) -> <<"collection">>;
 type(_) -> <<"leaf">>.
 
-features({stream, mine}) ->
-    [?NS_RSM | [pubsub(F) || F <- [<<"retrieve-items">>, <<"publish">>, <<"item-ids">>,
-                                   <<"retract-items">>, <<"purge-nodes">>]]];
-features({stream, _}) ->
+features({stream, mine}, Reader) ->
+    Writing = case twitter_reader:is_at_home(Reader) of
+                  true -> [<<"publish">>, <<"item-ids">>, <<"retract-items">>, <<"purge-nodes">>];
+                  false -> []
+              end,
+    [?NS_RSM | [pubsub(Feature) || Feature <- [<<"retrieve-items">> | Writing]]];
+features({stream, _}, _Reader) ->
     [?NS_RSM, pubsub(<<"retrieve-items">>)];
-features({post, _}) ->
+features({post, _}, _Reader) ->
     [pubsub(<<"retrieve-items">>)];
-features(_Collection) ->
+features(_Collection, _Reader) ->
     [].
 
 pubsub(Feature) -> <<?NS_PUBSUB/binary, "#", Feature/binary>>.

@@ -3,7 +3,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([new/1, publisher/1]).
+-export([new/1, is_at_home/1, publisher/1]).
 -export_type([reader/0]).
 
 -type reader() :: #{jid := jid:jid(), name := twitter_nif:jid(), from := jid:jid(),
@@ -21,11 +21,16 @@ new(#iq{from = From, to = #jid{lserver = Host}, lang = Lang}) ->
             twitter_error:refuse(not_served, Lang)
     end.
 
+%% @doc Whether he is a user of the vhost, by his address.
+-spec is_at_home(reader()) -> boolean().
+is_at_home(#{jid := #jid{luser = LUser, lserver = LServer}, service := #{server_host := ServerHost}}) ->
+    LServer =:= ServerHost andalso LUser =/= <<>>.
+
 %% @doc The same one as a publisher; refused unless he is a registered user of the vhost.
 -spec publisher(reader()) -> jid:jid().
-publisher(#{jid := Jid, service := #{server_host := ServerHost}, lang := Lang}) ->
+publisher(#{jid := Jid, service := #{server_host := ServerHost}, lang := Lang} = Reader) ->
     #jid{luser = LUser, lserver = LServer} = Jid,
-    IsAtHome = LServer =:= ServerHost andalso LUser =/= <<>>,
+    IsAtHome = is_at_home(Reader),
     case IsAtHome andalso is_anonymous(LUser, LServer) of
         true ->
             twitter_error:refuse(anonymous_publisher, Lang);

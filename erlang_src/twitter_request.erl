@@ -74,11 +74,11 @@ subscriptions(#{node := Node, reader := #{jid := Self}} = View) ->
 subscription(#{node := Node}, Jid) ->
     #ps_subscription{jid = Jid, node = twitter_path:id(Node), type = subscribed}.
 
-affiliations(#{node := Node}) ->
+affiliations(#{node := Node, reader := Reader}) ->
     Id = twitter_path:id(Node),
-    Affiliation = case Node of
-                      {stream, mine} -> owner;
-                      _ -> member
+    Affiliation = case Node =:= {stream, mine} andalso twitter_reader:is_at_home(Reader) of
+                      true -> owner;
+                      false -> member
                   end,
     #pubsub{affiliations = {Id, [#ps_affiliation{node = Id, type = Affiliation}]}}.
 

@@ -79,7 +79,16 @@ users_of_another_vhost_cannot_publish(Config) ->
     <<"not-allowed">> = twitter_answers:refusal(Answer),
     <<"Only users of localhost can publish here">> = twitter_answers:error_text(Answer),
     [] = twitter_reading:entries({Dave, <<"pubsub.localhost">>}, ?MINE),
-    [] = twitter_reading:entries(Dave, ?MINE).
+    [] = twitter_reading:entries(Dave, ?MINE),
+    %% What he is told of the node says so, too; at home it says that he can.
+    Publish = <<"http://jabber.org/protocol/pubsub#publish'">>,
+    [nomatch, found] = [
+        case binary:match(fxml:element_to_binary(twitter_requests:info(Place, ?MINE)), Publish) of
+            nomatch -> nomatch;
+            _ -> found
+        end
+     || Place <- [{Dave, <<"pubsub.localhost">>}, Dave]
+    ].
 
 friends_of_another_vhost_get_posts(Config) ->
     {Alice, Dave} = two_friends(Config, <<"localhost">>, ?OTHER),

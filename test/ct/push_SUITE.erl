@@ -22,6 +22,8 @@
     who_is_blocked_gets_nothing/1,
     who_blocks_gets_nothing/1,
     who_sent_no_presence_gets_nothing/1,
+    a_blocked_device_gets_nothing/1,
+    what_was_handed_over_is_sent_before_a_stop/1,
     no_error_was_logged/1
 ]).
 %% Hook on the server under test.
@@ -52,6 +54,8 @@ groups() ->
             who_is_blocked_gets_nothing,
             who_blocks_gets_nothing,
             who_sent_no_presence_gets_nothing,
+            a_blocked_device_gets_nothing,
+            what_was_handed_over_is_sent_before_a_stop,
             mix_channels_do_not_count,
             the_answer_does_not_wait
         ]}
@@ -160,18 +164,30 @@ posts_of_an_author_keep_their_order(Config) ->
 the_answer_does_not_wait(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob} = friends(Config),
-    Workers = [
-        Pid
-     || {{twitter_fanout, _}, Pid, _, _} <-
-            twitter_server:call(Server, supervisor, which_children, [twitter_sup_localhost])
-    ],
-    ?assertNotEqual([], Workers),
-    [ok = twitter_server:call(Server, sys, suspend, [Pid]) || Pid <- Workers],
+    Workers = suspended_workers(Server),
     Id = twitter_requests:publish(Alice, <<"Patience">>),
     ok = twitter_client:refute(Bob, twitter_events:is_event()),
     [ok = twitter_server:call(Server, sys, resume, [Pid]) || Pid <- Workers],
     Message = twitter_client:expect(Bob, twitter_events:is_event()),
     ?assertMatch([{item, _, Id, _}], twitter_events:entries(Message)).
+
+%% The plugin is stopped while posts wait for their worker.
+what_was_handed_over_is_sent_before_a_stop(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob} = friends(Config),
+    _ = suspended_workers(Server),
+    Published = twitter_requests:publish_all(Alice, [<<"a">>, <<"b">>, <<"c">>]),
+    ok = twitter_server:call(Server, gen_mod, stop_module, [<<"localhost">>, mod_twitter]),
+    Messages = lists:filter(twitter_events:is_event(), twitter_client:sync(Bob)),
+    {ok, _} = twitter_server:call(Server, gen_mod, start_module, [<<"localhost">>, mod_twitter]),
+    Entries = lists:flatmap(fun twitter_events:entries/1, Messages),
+    ?assertEqual(Published, [{Author, Id} || {item, Author, Id, _} <- Entries]).
+
+suspended_workers(Server) ->
+    Children = twitter_server:call(Server, supervisor, which_children, [twitter_sup_localhost]),
+    [_ | _] = Workers = [Pid || {{twitter_fanout, _}, Pid, _, _} <- Children],
+    [ok = twitter_server:call(Server, sys, suspend, [Pid]) || Pid <- Workers],
+    Workers.
 
 %%% To whom
 
@@ -256,6 +272,19 @@ blocking(Config, Alice, Who, Whom) ->
     ok = twitter_users:unblock(Who, twitter_client:bare(Whom)),
     _ = twitter_requests:publish(Alice, <<"b">>, <<"Welcome back">>),
     ?assertMatch([{item, _, <<"b">>, _}], twitter_events:posts(Server, Bob)).
+
+%% A block may name one resource: neither push nor read there, both elsewhere.
+a_blocked_device_gets_nothing(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob} = friends(Config),
+    Phone = twitter_users:login(Server, twitter_cases:user(Bob), #{resource => <<"phone">>}),
+    ok = twitter_users:block(Alice, twitter_client:jid(Phone)),
+    _ = twitter_requests:publish(Alice, <<"a">>, <<"Not on the phone">>),
+    ?assertMatch([{item, _, <<"a">>, _}], twitter_events:posts(Server, Bob)),
+    ?assertEqual([], twitter_events:posts(Server, Phone)),
+    ?assertEqual([<<"a">>], twitter_reading:ids(Bob, ?FRIENDS)),
+    ?assertEqual([], twitter_reading:ids(Phone, ?FRIENDS)),
+    ?assertEqual([], twitter_reading:rows(Phone, <<"/twitter/MyFriends">>)).
 
 %% A session without presence is not online, and it can come to be.
 who_sent_no_presence_gets_nothing(Config) ->

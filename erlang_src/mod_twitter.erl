@@ -16,8 +16,8 @@
 start(ServerHost, _Opts) ->
     case supervisor:start_child(ejabberd_gen_mod_sup, twitter_sup:child_spec(ServerHost)) of
         {ok, Pid} ->
-            lists:foreach(fun({Hook, Function, Priority}) ->
-                                  ejabberd_hooks:add(Hook, ServerHost, ?MODULE, Function, Priority)
+            lists:foreach(fun({Module, Hook, Function, Priority}) ->
+                                  ejabberd_hooks:add(Hook, ServerHost, Module, Function, Priority)
                           end, hooks()),
             {ok, Pid};
         {error, Reason} ->
@@ -26,10 +26,13 @@ start(ServerHost, _Opts) ->
 
 -spec stop(ServerHost :: binary()) -> ok | {error, term()}.
 stop(ServerHost) ->
-    lists:foreach(fun({Hook, Function, Priority}) ->
-                          ejabberd_hooks:delete(Hook, ServerHost, ?MODULE, Function, Priority)
+    %% First the workers, which send what they have: sessions need the hook for it.
+    Result = gen_mod:stop_child(twitter_sup:name(ServerHost)),
+    lists:foreach(fun({Module, Hook, Function, Priority}) ->
+                          ejabberd_hooks:delete(Hook, ServerHost, Module, Function, Priority)
                   end, hooks()),
-    gen_mod:stop_child(twitter_sup:name(ServerHost)).
+    twitter_flow:delete(ServerHost),
+    Result.
 
 %% @doc Options are read where they are used: there is nothing to do.
 -spec reload(ServerHost :: binary(), New :: gen_mod:opts(), Old :: gen_mod:opts()) -> ok.
@@ -43,8 +46,10 @@ depends(_ServerHost, _Opts) ->
 
 hooks() ->
     [%% Before mod_pubsub, which empties the user's nodes but leaves them behind.
-     {remove_user, remove_user, 40},
-     {pubsub_delete_node, pubsub_delete_node, 50}].
+     {?MODULE, remove_user, remove_user, 40},
+     {?MODULE, pubsub_delete_node, pubsub_delete_node, 50},
+     %% Before ejabberd's own, which would run the hooks for received stanzas.
+     {twitter_c2s, c2s_handle_info, handle_info, 10}].
 
 %% @doc Hook: an account was deleted; its posts go with it.
 -spec remove_user(User :: binary(), Server :: binary()) -> ok.
@@ -77,6 +82,8 @@ pubsub_delete_node(_ServerHost, _PepHost, _Node, _Nidx) ->
 -spec mod_opt_type(atom()) -> econf:validator().
 mod_opt_type(body) ->
     econf:bool();
+mod_opt_type(delivery) ->
+    econf:enum([fast, full]);
 mod_opt_type(max_post_size) ->
     econf:pos_int();
 mod_opt_type(max_posts) ->
@@ -85,6 +92,7 @@ mod_opt_type(max_posts) ->
 -spec mod_options(ServerHost :: binary()) -> [{atom(), term()}].
 mod_options(_ServerHost) ->
     [{body, true},
+     {delivery, fast},
      {max_post_size, 65536},
      {max_posts, 10_000}].
 
@@ -102,6 +110,13 @@ mod_doc() ->
             #{value => "true | false",
               desc => ?T("Whether a post also comes as the text of a message, for clients that "
                          "know no pubsub. The default value is 'true'.")}},
+           {delivery,
+            #{value => "fast | full",
+              desc => ?T("How a post reaches the clients of this server. With 'fast' sessions send it "
+                         "at once, for a fraction of the work; with 'full' it first runs all hooks "
+                         "for received stanzas, which modules of other makers may need. Blocks, "
+                         "stream management and client state apply to both. The default value is "
+                         "'fast'.")}},
            {max_post_size,
             #{value => ?T("Size"),
               desc => ?T("The largest payload, in bytes of XML. The default value is '65536'.")}},

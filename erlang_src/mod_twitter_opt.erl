@@ -1,10 +1,13 @@
 %%% @doc The options of {@link mod_twitter}, as ejabberd's own modules offer theirs.
 -module(mod_twitter_opt).
 
--export([body/1, max_post_size/1, max_posts/1]).
+-export([body/1, delivery/1, max_post_size/1, max_posts/1]).
 
 -spec body(gen_mod:opts() | global | binary()) -> boolean().
 body(Host) -> get(body, Host).
+
+-spec delivery(gen_mod:opts() | global | binary()) -> fast | full.
+delivery(Host) -> get(delivery, Host).
 
 -spec max_post_size(gen_mod:opts() | global | binary()) -> pos_integer().
 max_post_size(Host) -> get(max_post_size, Host).

@@ -7,14 +7,18 @@
 
 -export([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
 -export([check_draft/5, max_depth/0, text/1, title/1]).
--export([friends/2, recipients/3, batches/2]).
+-export([friends/2, batches/2]).
+-export([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1]).
+-export([recipients/3, next_portion/2, recheck/2]).
 -export([index_new/0, version/2, load/4, put/5, remove/4, forget/2, page/3, find/3]).
 -export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, version/0, request/0,
-              page/0]).
+              page/0, online/0, session/0, fanout/0]).
 -on_load(load_library/0).
 -nifs([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
 -nifs([check_draft/5, max_depth/0, text/1, title/1]).
--nifs([friends/2, recipients/3, batches/2]).
+-nifs([friends/2, batches/2]).
+-nifs([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1]).
+-nifs([recipients/3, next_portion/2, recheck/2]).
 -nifs([index_new/0, version/2, load/4, put/5, remove/4, forget/2, page/3, find/3]).
 
 -type jid() :: binary().
@@ -23,9 +27,12 @@
 -type stream() :: mine | friends | {friend, jid()}.
 -type node_term() :: root | my_friends | {stream, stream()} | {post, {stream(), item_id()}}.
 -type payload() :: {text, binary()} | {element, Xml :: binary()}.
--type line() :: {jid(), Name :: binary(), none | to | from | both}.
+-type line() :: {User :: binary(), Server :: binary(), Name :: binary(), none | to | from | both}.
 -opaque index() :: reference().
 -type version() :: non_neg_integer().
+-opaque online() :: reference().
+-type session() :: {pid(), Resource :: binary()}.
+-opaque fanout() :: reference().
 -type request() :: {oldest_first | newest_first, anchor(), Limit :: non_neg_integer()}.
 -type anchor() :: first_page | last_page | {'after' | before, Cursor :: binary()}
                 | {index, non_neg_integer()}.
@@ -82,10 +89,40 @@ title(_Payload) -> erlang:nif_error(nif_not_loaded).
 -spec friends(Owner :: jid(), [line()]) -> [{jid(), Name :: binary()}].
 friends(_Owner, _Lines) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc The contacts who may see the presence of `Owner': local ones, and others by domain.
--spec recipients(Owner :: jid(), [line()], LocalDomains :: [binary()]) ->
-          {[jid()], [{Domain :: binary(), [jid()]}]}.
-recipients(_Owner, _Lines, _LocalDomains) -> erlang:nif_error(nif_not_loaded).
+%% @doc Nobody is online yet. It lives as long as somebody holds the reference.
+-spec online_new() -> online().
+online_new() -> erlang:nif_error(nif_not_loaded).
+
+%% @doc A session of a user can be reached from now on; `false' if that was known.
+-spec arrive(online(), User :: binary(), pid(), Resource :: binary()) -> boolean().
+arrive(_Online, _User, _Pid, _Resource) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc A session of a user can no longer be reached; `false' if that was known.
+-spec leave(online(), User :: binary(), pid()) -> boolean().
+leave(_Online, _User, _Pid) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The sessions of a user.
+-spec sessions(online(), User :: binary()) -> [session()].
+sessions(_Online, _User) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc All sessions, with their users.
+-spec all_sessions(online()) -> [{User :: binary(), session()}].
+all_sessions(_Online) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Notes whom a post of `Author' goes to: the contacts who may see his presence, but for users of
+%% the domains in `Here' who are offline.
+-spec recipients(Author :: jid(), [line()], Here :: [{Domain :: binary(), online()}]) -> fanout().
+recipients(_Author, _Lines, _Here) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The next of them, with their sessions as they are now; or that the roster must be asked again
+%% before there are more.
+-spec next_portion(fanout(), Here :: [{Domain :: binary(), online()}]) ->
+          {portion, [{User :: binary(), Server :: binary(), [session()] | elsewhere}]} | recheck | done.
+next_portion(_Fanout, _Here) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Of those who are left, keeps the ones whom this roster still lets see the author.
+-spec recheck(fanout(), [line()]) -> ok.
+recheck(_Fanout, _Lines) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc Cuts a list of ids into lists of at most so many bytes.
 -spec batches([item_id()], MaxBytes :: pos_integer()) -> [[item_id()]].

@@ -4,7 +4,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([friends/1, friend/2, recipients/1, may_see/2, is_blocked/2, users/1]).
+-export([friends/1, friend/2, recipients/1, recheck/2, may_see/2, is_blocked/2, users/1]).
 -export([is_local/1, is_local_author/1]).
 
 %% @doc The contacts whose presence this local user may see now, with the names he gave them,
@@ -29,11 +29,15 @@ friend(Reader, Contact) ->
 contacts(Reader) ->
     twitter_nif:friends(jid:encode(jid:remove_resource(jid:make(jid:tolower(Reader)))), lines(Reader)).
 
-%% @doc Whom the roster of a local author lets see his presence: local users, and others by domain.
--spec recipients(Author :: jid:jid()) ->
-          {[twitter_nif:jid()], [{Domain :: binary(), [twitter_nif:jid()]}]}.
+%% @doc Whom the roster of a local author lets see his presence now, and who can be reached.
+-spec recipients(Author :: jid:jid()) -> twitter_nif:fanout().
 recipients(Author) ->
-    twitter_nif:recipients(jid:encode(Author), lines(Author), ejabberd_option:hosts()).
+    twitter_nif:recipients(jid:encode(Author), lines(Author), twitter_sessions:here()).
+
+%% @doc Takes from those who are left whom the roster no longer lets see the author.
+-spec recheck(twitter_nif:fanout(), Author :: jid:jid()) -> ok.
+recheck(Fanout, Author) ->
+    twitter_nif:recheck(Fanout, lines(Author)).
 
 %% @doc Whether, as far as this server knows, the reader may see the author's presence: a local
 %% author's roster says so, and neither blocks the other. A reader with a resource is asked about as
@@ -86,7 +90,7 @@ blocks(#jid{lserver = LServer} = Who, Packet, Direction) ->
 -spec lines(jid:jid()) -> [twitter_nif:line()].
 lines(#jid{luser = LUser, lserver = LServer}) ->
     Items = ejabberd_hooks:run_fold(roster_get, LServer, [], [{LUser, LServer}]),
-    [{jid:encode(jid:remove_resource(jid:tolower(Contact))), Name, Subscription}
-     || #roster_item{jid = Contact, name = Name, subscription = Subscription,
-                     mix_channel = undefined} <- Items,
+    [{User, Server, Name, Subscription}
+     || #roster_item{jid = #jid{luser = User, lserver = Server}, name = Name,
+                     subscription = Subscription, mix_channel = undefined} <- Items,
         Subscription =/= remove].

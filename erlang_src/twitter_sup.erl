@@ -1,4 +1,5 @@
-%%% @doc The processes of one vhost: writers, fan-out workers, and the owner of the service.
+%%% @doc The processes of one vhost: who is online and who may block, fan-out workers, writers, and the
+%%% owner of the service.
 -module(twitter_sup).
 -behaviour(supervisor).
 
@@ -22,8 +23,19 @@ name(ServerHost) ->
 %% @private
 -spec init(ServerHost :: binary()) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init(ServerHost) ->
-    %% The service comes last: nobody can write before there is somebody to hand the post to.
-    Children = twitter_pool:child_specs(twitter_fanout, ServerHost)
-        ++ twitter_pool:child_specs(twitter_writer, ServerHost)
-        ++ [#{id => twitter_service, start => {twitter_service, start_link, [ServerHost]}}],
-    {ok, {#{strategy => one_for_one, intensity => 10, period => 10}, Children}}.
+    ok = twitter_flow:new(ServerHost, twitter_pool:workers_of(twitter_fanout)),
+    %% The service comes last: nobody can write before there is somebody to hand the post to, who
+    %% knows to whom it goes. Without the native library it is alone, and says so.
+    Workers = case code:ensure_loaded(twitter_nif) of
+                  {module, twitter_nif} ->
+                      [worker(twitter_sessions, ServerHost), worker(twitter_blocks, ServerHost)]
+                          ++ twitter_pool:child_specs(twitter_fanout, ServerHost)
+                          ++ twitter_pool:child_specs(twitter_writer, ServerHost);
+                  {error, _} ->
+                      []
+              end,
+    {ok, {#{strategy => one_for_one, intensity => 10, period => 10},
+          Workers ++ [worker(twitter_service, ServerHost)]}}.
+
+worker(Module, ServerHost) ->
+    #{id => Module, start => {Module, start_link, [ServerHost]}}.

@@ -8,18 +8,18 @@
 -module(twitter_writer).
 -behaviour(gen_server).
 
--export([run/3, start_link/2]).
+-export([run/3, start_link/3]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
 %% @doc Runs the function when no other for the same author runs, and returns or raises what it does.
 %% It may call this again for the same author, not for another one: two could wait for each other.
 -spec run(twitter_service:served(), Author :: twitter_nif:jid(), fun(() -> Result)) -> Result.
-run(#{host := Host} = Service, Author, Fun) ->
+run(#{host := Host, server_host := ServerHost}, Author, Fun) ->
     case get(?MODULE) of
         {Host, Author} ->
             Fun();
         undefined ->
-            Worker = twitter_pool:worker(?MODULE, Service, Author),
+            {_, Worker} = twitter_pool:worker(?MODULE, ServerHost, Author),
             case gen_server:call(Worker, {run, {Host, Author}, Fun}, infinity) of
                 {returned, Result} -> Result;
                 {raised, Class, Reason, Stacktrace} -> erlang:raise(Class, Reason, Stacktrace)
@@ -28,8 +28,9 @@ run(#{host := Host} = Service, Author, Fun) ->
             error({already_writing_for, Another})
     end.
 
--spec start_link(Name :: atom(), ServerHost :: binary()) -> {ok, pid()} | {error, term()}.
-start_link(Name, _ServerHost) ->
+-spec start_link(Name :: atom(), ServerHost :: binary(), Number :: pos_integer()) ->
+          {ok, pid()} | {error, term()}.
+start_link(Name, _ServerHost, _Number) ->
     gen_server:start_link({local, Name}, ?MODULE, [], []).
 
 %% @private

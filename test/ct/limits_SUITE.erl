@@ -16,8 +16,8 @@
     a_bad_roster_name_costs_nobody_his_roster/1,
     no_error_was_logged/1
 ]).
-%% Hooks on the server under test.
--export([end_friendship/4, add_bad_name/2]).
+%% Run in the server under test.
+-export([end_friendship/4, add_bad_name/2, seem_online/1]).
 
 -define(MINE, <<"/twitter/MyStream">>).
 -define(FRIENDS, <<"/twitter/FriendsStream">>).
@@ -119,39 +119,38 @@ retractions_come_in_several_messages(Config) ->
 %% Zoe is the last of Alice's many contacts, and Eve's only one; Alice posts first, on the same worker.
 one_author_does_not_hold_up_another(Config) ->
     Server = twitter_cases:server(Config),
-    {Alice, Zoe} = popular_author(Config),
+    [Alice] = twitter_cases:strangers(Config, [<<"alice">>]),
     Worker = worker(Server, Alice),
     Eve = hd([Client || _ <- lists:seq(1, 50), [Client] <- [twitter_cases:strangers(Config, [<<"eve">>])], worker(Server, Client) =:= Worker]),
-    ok = twitter_users:set_contact(Server, twitter_cases:user(Eve), twitter_client:bare(Zoe), from),
-    ok = twitter_server:call(Server, sys, suspend, [Worker]),
-    _ = twitter_requests:publish(Alice, <<"alice">>, <<"To hundreds">>),
-    _ = twitter_requests:publish(Alice, <<"again">>, <<"To hundreds">>),
-    _ = twitter_requests:publish(Eve, <<"eve">>, <<"To one">>),
-    ok = twitter_server:call(Server, sys, resume, [Worker]),
-    Received = [Id || {item, _, Id, _} <- twitter_events:posts(Server, Zoe)],
-    ?assertEqual([<<"eve">>, <<"alice">>, <<"again">>], Received).
-
-%% When Alice's post is sent to Adam, who stands on the first page, she takes Zoe off her roster.
-who_loses_the_right_between_two_pages_gets_nothing(Config) ->
-    Server = twitter_cases:server(Config),
-    {Alice, Zoe} = popular_author(Config),
-    [Adam] = twitter_cases:strangers(Config, [<<"adam">>]),
-    ok = twitter_users:set_contact(Server, twitter_cases:user(Alice), twitter_client:bare(Adam), from),
-    ok = twitter_server:call(Server, persistent_term, put, [?MODULE, {twitter_client:bare(Adam), twitter_client:bare(Zoe)}]),
-    twitter_cases:hooked(Config, privacy_check_packet, {?MODULE, end_friendship}, fun() ->
-        _ = twitter_requests:publish(Alice, <<"a">>, <<"Not for Zoe any more">>),
-        ?assertMatch([{item, _, <<"a">>, _}], twitter_events:posts(Server, Adam)),
-        ?assertEqual([], twitter_events:posts(Server, Zoe))
+    served_last(Server, Alice, fun(Zoe) ->
+        ok = twitter_users:set_contact(Server, twitter_cases:user(Eve), twitter_client:bare(Zoe), from),
+        ok = twitter_server:call(Server, sys, suspend, [Worker]),
+        _ = twitter_requests:publish(Alice, <<"alice">>, <<"To hundreds">>),
+        _ = twitter_requests:publish(Alice, <<"again">>, <<"To hundreds">>),
+        _ = twitter_requests:publish(Eve, <<"eve">>, <<"To one">>),
+        ok = twitter_server:call(Server, sys, resume, [Worker]),
+        Received = [Id || {item, _, Id, _} <- twitter_events:posts(Server, Zoe)],
+        ?assertEqual([<<"eve">>, <<"alice">>, <<"again">>], Received)
     end).
 
-end_friendship(Acc, #jid{} = Author, #presence{to = #jid{luser = User, lserver = Server}}, out) ->
-    case persistent_term:get(?MODULE) of
-        {<<User:(byte_size(User))/binary, "@", _/binary>>, Zoe} ->
-            _ = mod_roster:del_roster(Author#jid.luser, Server, jid:tolower(jid:decode(Zoe))),
-            Acc;
-        _ ->
-            Acc
-    end;
+%% When Alice's post is sent to the first of many, she takes Zoe off her roster.
+who_loses_the_right_between_two_pages_gets_nothing(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Adam] = twitter_cases:friends(Config, [<<"alice">>, <<"adam">>]),
+    served_last(Server, Alice, fun(Zoe) ->
+        _ = twitter_requests:publish(Alice, <<"a">>, <<"For Zoe as well">>),
+        ?assertMatch([{item, _, <<"a">>, _}], twitter_events:posts(Server, Zoe)),
+        ok = twitter_server:call(Server, persistent_term, put, [?MODULE, twitter_client:bare(Zoe)]),
+        twitter_cases:hooked(Config, privacy_check_packet, {?MODULE, end_friendship}, fun() ->
+            _ = twitter_requests:publish(Alice, <<"b">>, <<"Not for Zoe any more">>),
+            ?assertMatch([_, {item, _, <<"b">>, _}], twitter_events:posts(Server, Adam)),
+            ?assertEqual([], twitter_events:posts(Server, Zoe))
+        end)
+    end).
+
+end_friendship(Acc, #jid{luser = LUser, lserver = LServer}, #presence{}, out) ->
+    _ = mod_roster:del_roster(LUser, LServer, jid:tolower(jid:decode(persistent_term:get(?MODULE)))),
+    Acc;
 end_friendship(Acc, _, _, _) ->
     Acc.
 
@@ -186,20 +185,35 @@ no_error_was_logged(Config) ->
 
 %%% Helpers
 
-%% An author with hundreds of contacts who are not there, and one, the last of them, who is.
-popular_author(Config) ->
-    Server = twitter_cases:server(Config),
-    [Alice, Zoe] = twitter_cases:strangers(Config, [<<"alice">>, <<"zoe">>]),
-    [
-        ok = twitter_users:set_contact(Server, twitter_cases:user(Alice), <<"nobody", (integer_to_binary(N))/binary, "@localhost">>, from)
-     || N <- lists:seq(1, 350)
-    ],
-    ok = twitter_users:set_contact(Server, twitter_cases:user(Alice), twitter_client:bare(Zoe), from),
-    {Alice, Zoe}.
+%% Gives an author more than a page of contacts who seem to be online, and one who is served after
+%% them: those whose sessions are known come first, and of her host they are not while the plugin is
+%% stopped there.
+served_last(Server, Author, Fun) ->
+    Other = <<"other.localhost">>,
+    Zoe = twitter_users:login(Server, twitter_users:fresh(Server, <<"zoe">>, Other)),
+    Names = [<<"nobody", (integer_to_binary(N))/binary>> || N <- lists:seq(1, 1100)],
+    Contacts = [twitter_client:bare(Zoe) | [<<Name/binary, "@localhost">> || Name <- Names]],
+    [ok = twitter_users:set_contact(Server, twitter_cases:user(Author), Contact, from) || Contact <- Contacts],
+    true = twitter_server:call(Server, code, add_patha, [filename:dirname(code:which(?MODULE))]),
+    ok = twitter_server:call(Server, ?MODULE, seem_online, [Names]),
+    ok = twitter_server:call(Server, gen_mod, stop_module, [Other, mod_twitter]),
+    try
+        Fun(Zoe)
+    after
+        {ok, _} = twitter_server:call(Server, gen_mod, start_module, [Other, mod_twitter])
+    end.
+
+%% Runs in the server. What is sent to them goes to a process that reads nothing.
+seem_online(Names) ->
+    Nobody = spawn(timer, sleep, [infinity]),
+    {_, Online} = lists:keyfind(<<"localhost">>, 1, twitter_sessions:here()),
+    lists:foreach(fun(Name) -> _ = twitter_nif:arrive(Online, Name, Nobody, <<>>) end, Names).
 
 worker(Server, Author) ->
-    {ok, Service} = twitter_server:call(Server, twitter_service, find, [<<"pubsub.localhost">>]),
-    twitter_server:call(Server, twitter_pool, worker, [twitter_fanout, Service, twitter_client:bare(Author)]).
+    {_, Name} = twitter_server:call(Server, twitter_pool, worker, [
+        twitter_fanout, <<"localhost">>, twitter_client:bare(Author)
+    ]),
+    Name.
 
 ids(Client, Node, Options) ->
     twitter_answers:ids(twitter_requests:items(Client, Node, Options)).

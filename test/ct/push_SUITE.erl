@@ -218,14 +218,14 @@ shared_roster_groups_count(Config) ->
 mix_channels_do_not_count(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob} = friends(Config),
-    Jid = twitter_server:call(Server, jid, decode, [twitter_client:bare(Alice)]),
-    {Recipients, Rows} = twitter_cases:hooked(Config, roster_get, {?MODULE, add_channel}, fun() ->
-        {
-            twitter_server:call(Server, twitter_roster, recipients, [Jid]),
-            twitter_reading:rows(Alice, <<"/twitter/MyFriends">>)
-        }
+    Routed = maps:get(routed, twitter_server:call(Server, twitter_flow, counters, [<<"localhost">>])),
+    Rows = twitter_cases:hooked(Config, roster_get, {?MODULE, add_channel}, fun() ->
+        _ = twitter_requests:publish(Alice, <<"a">>, <<"Not for robots">>),
+        ?assertMatch([{item, _, <<"a">>, _}], twitter_events:posts(Server, Bob)),
+        twitter_reading:rows(Alice, <<"/twitter/MyFriends">>)
     end),
-    ?assertEqual({[twitter_client:bare(Bob)], []}, Recipients),
+    %% Nothing went to another server, where the channel lives.
+    ?assertMatch(#{routed := Routed}, twitter_server:call(Server, twitter_flow, counters, [<<"localhost">>])),
     ?assertMatch([_Bob], Rows).
 
 add_channel(Items, _User) ->

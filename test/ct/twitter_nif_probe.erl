@@ -2,7 +2,7 @@
 %%% own node holds it, so whole conversations with one must happen there.
 -module(twitter_nif_probe).
 
--export([index_shapes/0, index_refusals/0, large_arguments/0, fill/1, drop_indexes/2, resident/0, attempt/2]).
+-export([index_shapes/0, index_refusals/0, fanout_shapes/0, large_arguments/0, fill/1, drop_indexes/2, resident/0, attempt/2]).
 
 -define(AUTHOR, <<"alice@localhost">>).
 -define(OTHER, <<"bob@localhost">>).
@@ -46,6 +46,71 @@ index_shapes() ->
         twitter_nif:page(Index, [?AUTHOR, ?OTHER], {oldest_first, first_page, 10}),
     [?AUTHOR, ?OTHER] = lists:sort(Missing),
     ok.
+
+%% @doc Every answer that the functions of a fan-out give.
+-spec fanout_shapes() -> ok.
+fanout_shapes() ->
+    Online = twitter_nif:online_new(),
+    Here = [{<<"localhost">>, Online}],
+    Phone = {self(), <<"phone">>},
+    [] = twitter_nif:sessions(Online, <<"bob">>),
+    true = twitter_nif:arrive(Online, <<"bob">>, self(), <<"phone">>),
+    false = twitter_nif:arrive(Online, <<"bob">>, self(), <<"phone">>),
+    [Phone] = twitter_nif:sessions(Online, <<"bob">>),
+    [{<<"bob">>, Phone}] = twitter_nif:all_sessions(Online),
+    Lines = [
+        {<<"bob">>, <<"localhost">>, <<>>, both},
+        {<<"off">>, <<"localhost">>, <<>>, both},
+        {<<"to">>, <<"localhost">>, <<>>, to},
+        {<<"eve">>, <<"other.example">>, <<>>, from},
+        {<<"alice">>, <<"localhost">>, <<"Myself">>, both},
+        {<<>>, <<"other.example">>, <<>>, both}
+    ],
+    Fanout = twitter_nif:recipients(?AUTHOR, Lines, Here),
+    {portion, [
+        {<<"bob">>, <<"localhost">>, [Phone]},
+        {<<"eve">>, <<"other.example">>, elsewhere},
+        {<<>>, <<"other.example">>, elsewhere}
+    ]} = twitter_nif:next_portion(Fanout, Here),
+    done = twitter_nif:next_portion(Fanout, Here),
+    %% Who leaves before his turn gets nothing.
+    Second = twitter_nif:recipients(?AUTHOR, Lines, Here),
+    true = twitter_nif:leave(Online, <<"bob">>, self()),
+    false = twitter_nif:leave(Online, <<"bob">>, self()),
+    {portion, [{<<"eve">>, _, elsewhere}, {<<>>, _, elsewhere}]} = twitter_nif:next_portion(Second, Here),
+    Many = [{integer_to_binary(N), <<"other.example">>, <<>>, both} || N <- lists:seq(1, 10_000)],
+    {Even, _Odd} = lists:partition(fun({N, _, _, _}) -> binary_to_integer(N) rem 2 =:= 0 end, Many),
+    Long = twitter_nif:recipients(?AUTHOR, Many ++ Many, Here),
+    {First, rechecked} = portions(Long, Here, []),
+    ok = twitter_nif:recheck(Long, Even),
+    {Then, Last} = portions(Long, Here, []),
+    true = lists:member(Last, [rechecked, done]),
+    [] = [N || N <- Then, binary_to_integer(N) rem 2 =:= 1],
+    [] = [N || N <- Then, lists:member(N, First)],
+    ok = twitter_nif:recheck(Long, []),
+    done = twitter_nif:next_portion(Long, Here),
+    Wrong = [undefined, -1, 1.5, "list", #{}, {}, <<255>>, make_ref()],
+    Calls =
+        [{F, [W | Rest]} || W <- [[] | Wrong], {F, Rest} <- [
+            {arrive, [<<"bob">>, self(), <<>>]}, {leave, [<<"bob">>, self()]}, {sessions, [<<"bob">>]},
+            {all_sessions, []}, {recipients, [Lines, Here]}, {next_portion, [Here]}, {recheck, [Lines]}]] ++
+            [{arrive, [Online, W, self(), <<>>]} || W <- [[] | Wrong]] ++
+            [{arrive, [Online, <<"bob">>, W, <<>>]} || W <- [[] | Wrong]] ++
+            [{arrive, [Online, <<"bob">>, self(), W]} || W <- [[] | Wrong]] ++
+            [{recipients, [?AUTHOR, W, Here]} || W <- Wrong] ++
+            [{recipients, [?AUTHOR, [W], Here]} || W <- Wrong] ++
+            [{recipients, [?AUTHOR, Lines, W]} || W <- Wrong] ++
+            [{recipients, [?AUTHOR, Lines, [W]]} || W <- Wrong] ++
+            [{recheck, [Long, W]} || W <- Wrong] ++ [{next_portion, [Long, [W]]} || W <- Wrong],
+    [] = [Call || {F, Args} = Call <- Calls, attempt(F, Args) =/= badarg],
+    ok.
+
+portions(Fanout, Here, Users) ->
+    case twitter_nif:next_portion(Fanout, Here) of
+        {portion, Portion} -> portions(Fanout, Here, [User || {User, _, _} <- Portion] ++ Users);
+        recheck -> {Users, rechecked};
+        done -> {Users, done}
+    end.
 
 %% @doc The calls with a wrong argument that did anything but raise badarg.
 -spec index_refusals() -> [{atom(), [term()], Outcome :: term()}].
@@ -102,15 +167,14 @@ large_arguments() ->
     badarg = attempt(stored_node, [Large]),
     {error, no_author} = twitter_nif:author_of_stored(Large),
     Lines = [
-        {<<"user", (integer_to_binary(N))/binary, "@localhost">>, <<>>, both}
+        {<<"user", (integer_to_binary(N))/binary>>, <<"localhost">>, <<>>, both}
      || N <- lists:seq(1, 200_000)
     ],
     200_000 = length(twitter_nif:friends(?AUTHOR, Lines)),
-    {Local, []} = twitter_nif:recipients(?AUTHOR, Lines, [<<"localhost">>]),
-    200_000 = length(Local),
+    {[_ | _], rechecked} = portions(twitter_nif:recipients(?AUTHOR, Lines, []), [], []),
     %% The same contact a hundred thousand times is one.
     [_] = twitter_nif:friends(?AUTHOR, lists:duplicate(100_000, hd(Lines))),
-    Ids = [Jid || {Jid, _, _} <- Lines],
+    Ids = [User || {User, _, _, _} <- Lines],
     200_000 = length(lists:append(twitter_nif:batches(Ids, 1))),
     [Ids] = twitter_nif:batches(Ids, 16#7fffffff),
     ok.

@@ -1,84 +1,259 @@
 //! Whom a post is sent to, and in what portions.
+//!
+//! The roster is asked when a post goes out, and everybody who is entitled by then and can be reached
+//! is noted: the rest of a fan-out walks along that note. It does so in *portions*, between which other
+//! authors have their turn, and after some portions the roster has to be asked again, so that whoever
+//! lost the right meanwhile gets nothing.
 
-use std::collections::BTreeMap;
+use ahash::{AHashMap, RandomState};
+use hashbrown::HashTable;
 
-use crate::friends::Roster;
+use crate::friends::Subscription;
 use crate::jid::BareJid;
+use crate::online::{Online, Session};
 
-/// Everybody who may see an author's presence, by where he lives.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// At most so many sessions make up a portion.
+pub const PORTION: usize = 250;
+/// The roster is asked again after so many recipients at the earliest,
+const MIN_PAGE: usize = 1000;
+/// and for one post at most so often: asking costs something for each contact, also for those who are
+/// offline.
+const MAX_PAGES: usize = 4;
+
+/// A line of the author's roster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Line<'a> {
+    /// The part of the contact's address before the `@`; empty if there is none.
+    pub local: &'a str,
+    /// The part after it.
+    pub domain: &'a str,
+    /// Who sees whom.
+    pub subscription: Subscription,
+}
+
+/// The domains whose sessions are known here, with who is online there.
+pub type Here<'a, A> = [(&'a str, &'a Online<A>)];
+
+/// A recipient as a portion names him.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient<'a, A> {
+    /// The part of his address before the `@`; empty if there is none.
+    pub local: &'a str,
+    /// The part after it.
+    pub domain: &'a str,
+    /// His sessions, or `None` if others know them.
+    pub sessions: Option<Vec<Session<A>>>,
+}
+
+/// What a fan-out does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next<'a, A> {
+    /// Send to these.
+    Portion(Vec<Recipient<'a, A>>),
+    /// Ask the roster again: see [`Recipients::recheck`].
+    Recheck,
+    /// Nobody is left.
+    Done,
+}
+
+/// The recipients of one post who are still to be served: users whose sessions are known here first,
+/// then the others, grouped by domain. Memory: 12 bytes for each, and his name.
+#[derive(Debug, Default)]
 pub struct Recipients {
-    /// Users of this server.
-    pub local: Vec<BareJid>,
-    /// Users of other servers, grouped by domain, each domain once.
-    pub remote: Vec<(String, Vec<BareJid>)>,
+    locals: String,
+    domains: Vec<Box<str>>,
+    entries: Vec<Entry>,
+    served: usize,
+    page: usize,
+    page_ends: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    start: u32,
+    length: u16,
+    known_here: bool,
+    domain: u32,
 }
 
 impl Recipients {
-    /// Groups the readers of `roster`; `is_local` tells the domains that this server hosts.
-    /// Each recipient appears once. Cost: O(n log d) for n readers on d other domains.
+    /// Everybody whom `roster` lets see the author, but for users of the domains in `here` who are
+    /// offline. Nobody appears twice, nor the author. Cost: O(lines), one look-up for each.
     ///
     /// ```
-    /// use twitter_core::{fanout::Recipients, jid::BareJid};
-    /// use twitter_core::friends::{Contact, Roster, Subscription};
-    /// let line = |jid, subscription| BareJid::parse(jid)
-    ///     .map(|jid| Contact { jid, name: String::new(), subscription });
-    /// let roster = Roster::new(&BareJid::parse("alice@a.org")?, [
-    ///     line("bob@a.org", Subscription::Both)?,
-    ///     line("carol@c.org", Subscription::From)?,
-    ///     line("dave@a.org", Subscription::To)?,
-    /// ]);
-    /// let to = Recipients::of(&roster, |domain| domain == "a.org");
-    /// assert_eq!(to.local, [BareJid::parse("bob@a.org")?]);
-    /// assert_eq!(to.remote, [("c.org".to_owned(), vec![BareJid::parse("carol@c.org")?])]);
+    /// use twitter_core::{fanout::{Line, Next, Recipients}, jid::BareJid, online::Online};
+    /// use twitter_core::friends::Subscription::{Both, From, To};
+    /// let line = |local, domain, subscription| Line { local, domain, subscription };
+    /// let online = Online::default();
+    /// online.arrive("bob", 7, "phone");
+    /// let here = [("a.org", &online)];
+    /// let roster = [line("bob", "a.org", Both), line("carol", "c.org", From),
+    ///               line("dave", "a.org", To), line("erin", "a.org", Both)];
+    /// let mut to = Recipients::of(&BareJid::parse("alice@a.org")?, roster, &here);
+    /// let Next::Portion(portion) = to.next(&here) else { unreachable!() };
+    /// let names: Vec<_> = portion.iter().map(|r| (r.local, r.sessions.is_some())).collect();
+    /// assert_eq!(names, [("bob", true), ("carol", false)]);
+    /// assert_eq!(to.next(&here), Next::Done);
     /// # Ok::<(), twitter_core::jid::InvalidJid>(())
     /// ```
     #[must_use]
-    pub fn of(roster: &Roster, is_local: impl Fn(&str) -> bool) -> Self {
-        let mut local = Vec::new();
-        let mut remote: BTreeMap<&str, Vec<BareJid>> = BTreeMap::new();
-        for reader in roster.readers() {
-            if is_local(reader.domain()) {
-                local.push(reader.clone());
-            } else {
-                remote
-                    .entry(reader.domain())
-                    .or_default()
-                    .push(reader.clone());
+    pub fn of<'l, A: Clone + PartialEq>(
+        author: &BareJid,
+        roster: impl IntoIterator<Item = Line<'l>>,
+        here: &Here<'_, A>,
+    ) -> Self {
+        let mut recipients = Self::default();
+        let hasher = RandomState::new();
+        let mut known: HashTable<u32> = HashTable::new();
+        let mut domains: AHashMap<&'l str, (u32, Option<&Online<A>>)> = AHashMap::new();
+        for line in roster {
+            let Line { local, domain, .. } = line;
+            if !line.subscription.is_seen() || is(author, local, domain) {
+                continue;
+            }
+            let (index, online) = *domains.entry(domain).or_insert_with(|| {
+                let known = u32::try_from(recipients.domains.len()).unwrap_or(u32::MAX);
+                recipients.domains.push(domain.into());
+                let online = here.iter().find(|(name, _)| *name == domain);
+                (known, online.map(|(_, online)| *online))
+            });
+            let online = online.filter(|_| !local.is_empty());
+            if online.is_some_and(|online| !online.has(local)) {
+                continue;
+            }
+            let Some(entry) = recipients.entry(local, index, online.is_some()) else {
+                continue;
+            };
+            let hash = hasher.hash_one((local, index));
+            let same = |other: &u32| {
+                let other = recipients.entries.get(*other as usize);
+                other
+                    .is_some_and(|other| other.domain == index && recipients.local(*other) == local)
+            };
+            if known.find(hash, same).is_none() {
+                let position = u32::try_from(recipients.entries.len()).unwrap_or(u32::MAX);
+                let rehash = |position: &u32| {
+                    let entry = recipients.entries.get(*position as usize);
+                    entry.map_or(0, |entry| {
+                        hasher.hash_one((recipients.local(*entry), entry.domain))
+                    })
+                };
+                known.insert_unique(hash, position, rehash);
+                recipients.locals.push_str(local);
+                recipients.entries.push(entry);
             }
         }
-        let remote = remote
-            .into_iter()
-            .map(|(domain, readers)| (domain.to_owned(), readers))
-            .collect();
-        Self { local, remote }
+        recipients
+            .entries
+            .sort_by_key(|entry| (!entry.known_here, entry.domain));
+        recipients.page = recipients.entries.len().div_ceil(MAX_PAGES).max(MIN_PAGE);
+        recipients.page_ends = recipients.page;
+        recipients
+    }
+
+    /// `None` when the names take more than 4 GiB, or one more than 64 KiB: no server lets that in.
+    fn entry(&self, local: &str, domain: u32, known_here: bool) -> Option<Entry> {
+        let end = self.locals.len().checked_add(local.len())?;
+        u32::try_from(end).ok()?;
+        Some(Entry {
+            start: u32::try_from(self.locals.len()).ok()?,
+            length: u16::try_from(local.len()).ok()?,
+            known_here,
+            domain,
+        })
+    }
+
+    fn local(&self, entry: Entry) -> &str {
+        let start = entry.start as usize;
+        self.locals
+            .get(start..start.saturating_add(usize::from(entry.length)))
+            .unwrap_or_default()
+    }
+
+    fn domain(&self, entry: Entry) -> &str {
+        self.domains
+            .get(entry.domain as usize)
+            .map_or("", |domain| domain)
+    }
+
+    /// How many are left.
+    #[must_use]
+    pub fn left(&self) -> usize {
+        self.entries.len().saturating_sub(self.served)
+    }
+
+    /// The next portion, with the sessions as they are now. Cost: O([`PORTION`]).
+    pub fn next<A: Clone + PartialEq>(&mut self, here: &Here<'_, A>) -> Next<'_, A> {
+        let first = self.served;
+        let mut sessions: usize = 0;
+        let mut portion = Vec::new();
+        while self.served < self.page_ends && sessions < PORTION {
+            let Some(entry) = self.entries.get(self.served).copied() else {
+                break;
+            };
+            self.served = self.served.saturating_add(1);
+            let local = self.local(entry);
+            let known = here
+                .iter()
+                .find(|(name, _)| entry.known_here && *name == self.domain(entry))
+                .map(|(_, online)| online.sessions(local));
+            // Who left meanwhile has nothing to get.
+            let count = known.as_ref().map_or(1, Vec::len);
+            if count > 0 {
+                sessions = sessions.saturating_add(count);
+                portion.push((entry, known));
+            }
+        }
+        if self.served > first {
+            let recipient = |(entry, sessions)| Recipient {
+                local: self.local(entry),
+                domain: self.domain(entry),
+                sessions,
+            };
+            Next::Portion(portion.into_iter().map(recipient).collect())
+        } else if self.left() > 0 {
+            Next::Recheck
+        } else {
+            Next::Done
+        }
+    }
+
+    /// Of those who are left, keeps the ones whom the roster still lets see the author; now the next
+    /// page of them can be served. Cost: O(lines + recipients).
+    pub fn recheck<'l>(&mut self, roster: impl IntoIterator<Item = Line<'l>>) {
+        self.entries.drain(..self.served.min(self.entries.len()));
+        self.served = 0;
+        self.page_ends = self.page;
+        let hasher = RandomState::new();
+        let mut left: HashTable<u32> = HashTable::with_capacity(self.entries.len());
+        for (position, entry) in (0u32..).zip(&self.entries) {
+            let hash = hasher.hash_one((self.local(*entry), self.domain(*entry)));
+            // Room was made for all, so nothing is hashed again.
+            left.insert_unique(hash, position, |_| hash);
+        }
+        let mut still = vec![false; self.entries.len()];
+        for line in roster {
+            if line.subscription.is_seen() {
+                let hash = hasher.hash_one((line.local, line.domain));
+                let same = |position: &u32| {
+                    let entry = self.entries.get(*position as usize);
+                    entry.is_some_and(|entry| {
+                        self.local(*entry) == line.local && self.domain(*entry) == line.domain
+                    })
+                };
+                let found = left
+                    .find(hash, same)
+                    .and_then(|p| still.get_mut(*p as usize));
+                if let Some(entitled) = found {
+                    *entitled = true;
+                }
+            }
+        }
+        let mut still = still.into_iter();
+        self.entries.retain(|_| still.next().unwrap_or(false));
     }
 }
 
-/// Cuts a list of ids that one message would carry into lists for several, each of at most `max_bytes`
-/// of ids, or of one id that is longer. Keeps the order. Cost: O(ids).
-///
-/// ```
-/// use twitter_core::fanout::batches;
-/// assert_eq!(batches(&["aa", "bb", "cccccc", "d"], 4), [&["aa", "bb"][..], &["cccccc"], &["d"]]);
-/// ```
-#[must_use]
-pub fn batches<'i, 's>(ids: &'i [&'s str], max_bytes: usize) -> Vec<&'i [&'s str]> {
-    let mut bytes: usize = 0;
-    let mut lists = Vec::new();
-    let mut rest = ids;
-    let mut taken: usize = 0;
-    for id in ids {
-        bytes = bytes.saturating_add(id.len());
-        if bytes > max_bytes && taken > 0 {
-            let (list, others) = rest.split_at(taken);
-            lists.push(list);
-            (rest, taken, bytes) = (others, 0, id.len());
-        }
-        taken = taken.saturating_add(1);
-    }
-    if !rest.is_empty() {
-        lists.push(rest);
-    }
-    lists
+fn is(author: &BareJid, local: &str, domain: &str) -> bool {
+    author.domain() == domain && author.local().unwrap_or_default() == local
 }

@@ -109,14 +109,6 @@ impl Roster {
         friends.sort_by(|a, b| (&a.name, &a.jid).cmp(&(&b.name, &b.jid)));
         friends
     }
-
-    /// The contacts who may see the owner's presence, in the order of their JIDs.
-    pub fn readers(&self) -> impl Iterator<Item = &BareJid> {
-        self.contacts
-            .iter()
-            .filter(|(_, (_, subscription))| subscription.is_seen())
-            .map(|(jid, _)| jid)
-    }
 }
 
 #[cfg(test)]
@@ -157,8 +149,6 @@ mod tests {
             [("To", "to@h"), ("Twice", "twice@h"), ("both@h", "both@h")]
                 .map(|(n, j)| (n.to_owned(), j.to_owned()))
         );
-        let readers: Vec<_> = roster.readers().map(BareJid::as_str).collect();
-        assert_eq!(readers, ["both@h", "from@h", "twice@h"]);
         Ok(())
     }
 }

@@ -14,7 +14,9 @@
 //! | [`stream`] | one author's posts in time order |
 //! | [`cursor`] | the order of a timeline, and places in it |
 //! | [`timeline`] | many streams merged, and pages of the list |
-//! | [`fanout`] | whom a post is sent to |
+//! | [`online`] | who can be reached, and where |
+//! | [`fanout`] | whom a post is sent to, portion by portion |
+//! | [`portions`] | long lists cut for several messages |
 //! | [`service`] | one pubsub host: the index of all streams, shared between threads |
 #![forbid(unsafe_code)]
 
@@ -22,7 +24,9 @@ pub mod cursor;
 pub mod fanout;
 pub mod friends;
 pub mod jid;
+pub mod online;
 pub mod path;
+pub mod portions;
 pub mod post;
 pub mod service;
 pub mod stream;

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use proptest::test_runner::FileFailurePersistence;
-use twitter_core::fanout::Recipients;
+use twitter_core::fanout::{self, Here, Next, Recipients};
 use twitter_core::friends::{Contact, Friend, Roster, Subscription};
 use twitter_core::jid::BareJid;
+use twitter_core::online::{Online, Session};
 
 /// Domains that end or begin like another, and a component that has no local part.
 const JIDS: [&str; 9] = [
@@ -113,13 +114,6 @@ proptest! {
         prop_assert_eq!(found, expected);
     }
 
-    #[test]
-    fn readers_are_those_who_see_the_owner(owner in select(&JIDS[..]), lines in lines()) {
-        let roster = roster(owner, &lines);
-        let found: Vec<&str> = roster.readers().map(BareJid::as_str).collect();
-        prop_assert_eq!(found, readers(owner, &lines));
-    }
-
     /// Rights are a matter of what the lines say, not of their order.
     #[test]
     fn the_order_of_the_lines_is_no_matter(
@@ -127,50 +121,123 @@ proptest! {
         (lines, shuffled) in lines().prop_flat_map(|l| (Just(l.clone()), Just(l).prop_shuffle())),
     ) {
         let (one, other) = (roster(owner, &lines), roster(owner, &shuffled));
-        prop_assert!(one.readers().eq(other.readers()));
         let jids = |roster: &Roster| -> BTreeSet<BareJid> {
             roster.friends().into_iter().map(|friend| friend.jid).collect()
         };
         prop_assert_eq!(jids(&one), jids(&other));
     }
 
+    /// Whoever is entitled gets it once: on each of his sessions, if they are known here; known ones
+    /// come first, each other domain in one piece.
     #[test]
-    fn recipients_are_the_readers_by_domain(
+    fn recipients_are_the_readers_who_can_be_reached(
         owner in select(&JIDS[..]),
         lines in lines(),
         hosted in subsequence(DOMAINS.to_vec(), 0..=DOMAINS.len()),
+        reachable in subsequence(JIDS.to_vec(), 0..=JIDS.len()),
     ) {
-        let to = Recipients::of(&roster(owner, &lines), |domain| hosted.contains(&domain));
-        let readers = readers(owner, &lines);
-        let at = |domain: &str| -> Vec<&str> {
-            let suffix = format!("@{domain}");
-            let lives_there = |jid: &&str| *jid == domain || jid.ends_with(&suffix);
-            readers.iter().copied().filter(lives_there).collect()
+        let tables: Vec<_> = hosted.iter().map(|domain| (*domain, online(domain, &reachable))).collect();
+        let here: Vec<_> = tables.iter().map(|(domain, online)| (*domain, online)).collect();
+        let mut to = Recipients::of(&jid(owner), fanout_lines(&lines), &here);
+        let served = serve(&mut to, &here);
+        let known = |jid: &&str| jid.contains('@') && hosted.contains(&domain(jid));
+
+        let mut expected = readers(owner, &lines);
+        expected.retain(|jid| !known(jid) || reachable.contains(jid));
+        let mut found: Vec<&str> = served.iter().map(|(jid, _)| jid.as_str()).collect();
+        prop_assert!(found.is_sorted_by_key(|jid| !known(jid)));
+        let mut domains: Vec<&str> = found.iter().filter(|jid| !known(jid)).map(|jid| domain(jid)).collect();
+        domains.dedup();
+        let pieces = domains.len();
+        domains.sort_unstable();
+        domains.dedup();
+        prop_assert_eq!(pieces, domains.len());
+        found.sort_unstable();
+        prop_assert_eq!(found, expected);
+        for (jid, sessions) in &served {
+            let expected = known(&jid.as_str()).then(|| vec![jid.len(), jid.len() | 0x100]);
+            prop_assert_eq!(sessions, &expected);
+        }
+    }
+
+    /// A long list: nobody who lost the right before a page gets it, everybody else once.
+    #[test]
+    fn who_lost_the_right_before_a_page_gets_nothing(
+        followers in 0u32..2500,
+        lost in prop::collection::vec(prop::collection::vec(0u32..2500, 0..40), 4),
+    ) {
+        let names: Vec<String> = (0..followers).map(|n| n.to_string()).collect();
+        let roster = |lost: &BTreeSet<u32>| -> Vec<fanout::Line<'_>> {
+            let subscription = |n| if lost.contains(&n) { Subscription::To } else { Subscription::Both };
+            let line = |(n, local)| fanout::Line { local, domain: "a.org", subscription: subscription(n) };
+            (0..).zip(names.iter().map(String::as_str)).map(line).collect()
         };
+        let mut gone = BTreeSet::new();
+        let mut to = Recipients::of::<usize>(&jid("al@a.org"), roster(&gone), &[]);
+        let mut got: BTreeSet<u32> = BTreeSet::new();
+        let mut lost = lost.into_iter();
+        loop {
+            match to.next::<usize>(&[]) {
+                Next::Portion(portion) => for recipient in portion {
+                    let n: u32 = recipient.local.parse().unwrap_or_else(|e| panic!("{e}"));
+                    prop_assert!(!gone.contains(&n), "{} has lost the right", n);
+                    prop_assert!(got.insert(n), "{} gets it twice", n);
+                },
+                Next::Recheck => {
+                    gone.extend(lost.next().into_iter().flatten().filter(|n| !got.contains(n)));
+                    to.recheck(roster(&gone));
+                }
+                Next::Done => break,
+            }
+        }
+        let expected: BTreeSet<u32> = (0..followers).filter(|n| !gone.contains(n)).collect();
+        prop_assert_eq!(got, expected);
+    }
+}
 
-        let mut local: Vec<&str> = to.local.iter().map(BareJid::as_str).collect();
-        local.sort_unstable();
-        let mut expected: Vec<&str> = hosted.iter().flat_map(|domain| at(domain)).collect();
-        expected.sort_unstable();
-        prop_assert_eq!(local, expected);
+fn domain(jid: &str) -> &str {
+    jid.split_once('@').map_or(jid, |(_, domain)| domain)
+}
 
-        let mut remote: Vec<(&str, Vec<&str>)> = to
-            .remote
-            .iter()
-            .map(|(domain, jids)| {
-                let mut jids: Vec<&str> = jids.iter().map(BareJid::as_str).collect();
-                jids.sort_unstable();
-                (domain.as_str(), jids)
-            })
-            .collect();
-        remote.sort();
-        let mut expected: Vec<(&str, Vec<&str>)> = DOMAINS
-            .into_iter()
-            .filter(|domain| !hosted.contains(domain))
-            .map(|domain| (domain, at(domain)))
-            .filter(|(_, jids)| !jids.is_empty())
-            .collect();
-        expected.sort();
-        prop_assert_eq!(remote, expected);
+fn fanout_lines(lines: &[Line]) -> Vec<fanout::Line<'static>> {
+    let line = |&(jid, _, subscription): &Line| fanout::Line {
+        local: jid.split_once('@').map_or("", |(local, _)| local),
+        domain: domain(jid),
+        subscription,
+    };
+    lines.iter().map(line).collect()
+}
+
+/// Two sessions for each of the `reachable` who live in the domain.
+fn online(at: &str, reachable: &[&str]) -> Online<usize> {
+    let online = Online::default();
+    for jid in reachable.iter().filter(|jid| domain(jid) == at) {
+        if let Some((local, _)) = jid.split_once('@') {
+            online.arrive(local, jid.len(), "desk");
+            online.arrive(local, jid.len() | 0x100, "phone");
+        }
+    }
+    online
+}
+
+type Served = Vec<(String, Option<Vec<usize>>)>;
+
+/// Serves all of a list that fits on one page.
+fn serve(to: &mut Recipients, here: &Here<'_, usize>) -> Served {
+    let mut served = Served::new();
+    loop {
+        match to.next(here) {
+            Next::Portion(portion) => served.extend(portion.into_iter().map(|recipient| {
+                let jid = match recipient.local {
+                    "" => recipient.domain.to_owned(),
+                    local => format!("{local}@{}", recipient.domain),
+                };
+                let addresses =
+                    |sessions: Vec<Session<usize>>| sessions.iter().map(|s| s.address).collect();
+                (jid, recipient.sessions.map(addresses))
+            })),
+            Next::Recheck => panic!("so few people are one page"),
+            Next::Done => return served,
+        }
     }
 }

@@ -7,20 +7,43 @@
 
 mod term;
 
-use rustler::{Atom, Binary, NifResult, ResourceArc};
-use twitter_core::fanout::{self, Recipients};
+use parking_lot::Mutex;
+use rustler::{Atom, Binary, LocalPid, NifResult, ResourceArc};
+use twitter_core::fanout::Recipients;
 use twitter_core::friends::Roster;
+use twitter_core::online::Online;
 use twitter_core::path;
+use twitter_core::portions;
 use twitter_core::post::{self, Draft};
 use twitter_core::service::{NotLoaded, Offer, Service, Version};
 use twitter_core::stream::{Micros, Place};
 
 use term::{
-    atoms, Arg, Failure, Jid, Line, List, NodeTerm, PageTerm, PayloadTerm, Post, RequestTerm,
+    atoms, sessions_of, Arg, Failure, Jid, Line, List, NextTerm, NodeTerm, PageTerm, PayloadTerm,
+    Post, RequestTerm, SessionTerm,
 };
 
 /// The index of one pubsub host, as Erlang holds it.
 struct IndexResource(Service);
+
+/// Who is online in a domain, as Erlang holds it.
+struct OnlineResource(Online<LocalPid>);
+
+/// The recipients of a post, as Erlang holds them.
+struct FanoutResource(Mutex<Recipients>);
+
+#[rustler::resource_impl]
+impl rustler::Resource for OnlineResource {}
+
+#[rustler::resource_impl]
+impl rustler::Resource for FanoutResource {}
+
+// A panic releases the locks, and leaves at worst a session too many or a recipient too few.
+impl std::panic::RefUnwindSafe for OnlineResource {}
+impl std::panic::RefUnwindSafe for FanoutResource {}
+
+type OnlineArc = ResourceArc<OnlineResource>;
+type FanoutArc = ResourceArc<FanoutResource>;
 
 #[rustler::resource_impl]
 impl rustler::Resource for IndexResource {}
@@ -101,26 +124,64 @@ fn friends(owner: Jid, lines: List<Line>) -> Vec<(Jid, String)> {
         .collect()
 }
 
+#[rustler::nif]
+fn online_new() -> OnlineArc {
+    ResourceArc::new(OnlineResource(Online::default()))
+}
+
+#[rustler::nif]
+fn arrive(online: OnlineArc, user: &str, session: LocalPid, resource: &str) -> bool {
+    online.0.arrive(user, session, resource)
+}
+
+#[rustler::nif]
+fn leave(online: OnlineArc, user: &str, session: LocalPid) -> bool {
+    online.0.leave(user, session)
+}
+
+#[rustler::nif]
+fn sessions(online: OnlineArc, user: &str) -> Vec<SessionTerm> {
+    sessions_of(&online.0, user)
+}
+
 #[rustler::nif(schedule = "DirtyCpu")]
-fn recipients(
-    owner: Jid,
-    lines: List<Line>,
-    local_domains: List<&str>,
-) -> (Vec<Jid>, Vec<(String, Vec<Jid>)>) {
-    let roster = Roster::new(&owner.0, lines.0.into_iter().filter_map(Line::contact));
-    let found = Recipients::of(&roster, |domain| local_domains.0.contains(&domain));
-    let jids = |list: Vec<_>| list.into_iter().map(Jid).collect();
-    let remote = found
-        .remote
-        .into_iter()
-        .map(|(domain, list)| (domain, jids(list)))
-        .collect();
-    (jids(found.local), remote)
+fn all_sessions(online: OnlineArc) -> Vec<(String, SessionTerm)> {
+    let all = online.0.all().into_iter();
+    all.map(|(user, session)| (user.into(), session.into()))
+        .collect()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn recipients(author: Jid, roster: List<Line>, here: List<(&str, OnlineArc)>) -> FanoutArc {
+    let here = here_of(&here);
+    let lines = roster.0.iter().filter_map(Line::for_fanout);
+    let recipients = Recipients::of(&author.0, lines, &here);
+    ResourceArc::new(FanoutResource(Mutex::new(recipients)))
+}
+
+// A portion is a few hundred look-ups, whatever the length of the roster.
+#[rustler::nif]
+fn next_portion(fanout: FanoutArc, here: List<(&str, OnlineArc)>) -> NextTerm {
+    fanout.0.lock().next(&here_of(&here)).into()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn recheck(fanout: FanoutArc, roster: List<Line>) -> Atom {
+    let lines = roster.0.iter().filter_map(Line::for_fanout);
+    fanout.0.lock().recheck(lines);
+    rustler::types::atom::ok()
+}
+
+fn here_of<'a>(here: &'a List<(&'a str, OnlineArc)>) -> Vec<(&'a str, &'a Online<LocalPid>)> {
+    here.0
+        .iter()
+        .map(|(domain, online)| (*domain, &online.0))
+        .collect()
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
 fn batches(ids: List<&str>, max_bytes: usize) -> Vec<Vec<&str>> {
-    fanout::batches(&ids.0, max_bytes)
+    portions::batches(&ids.0, max_bytes)
         .into_iter()
         .map(<[_]>::to_vec)
         .collect()

@@ -1,12 +1,14 @@
 //! How the core's values look in Erlang.
 
 use rustler::{
-    Atom, Binary, Decoder, Encoder, Env, Error, NifResult, NifTaggedEnum, NifTuple, NifUnitEnum,
-    Term,
+    Atom, Binary, Decoder, Encoder, Env, Error, LocalPid, NifResult, NifTaggedEnum, NifTuple,
+    NifUnitEnum, Term,
 };
 use twitter_core::cursor::Cursor;
+use twitter_core::fanout::{self, Next, Recipient};
 use twitter_core::friends::{Contact, Subscription};
 use twitter_core::jid::BareJid;
+use twitter_core::online::{Online, Session};
 use twitter_core::path::{Node, StreamPath, WireNode};
 use twitter_core::post::{Payload, Refusal};
 use twitter_core::timeline::{Anchor, Order, Page, PostRef, Request};
@@ -16,6 +18,8 @@ pub mod atoms {
     rustler::atoms! {
         bad_cursor,
         checked,
+        done,
+        elsewhere,
         long_id,
         many_items,
         many_payloads,
@@ -23,6 +27,8 @@ pub mod atoms {
         no_item,
         no_payload,
         not_loaded,
+        portion,
+        recheck,
         stale,
         taken,
         too_big,
@@ -153,7 +159,7 @@ impl<'a> PayloadTerm<'a> {
 }
 
 /// `none | to | from | both`
-#[derive(NifUnitEnum)]
+#[derive(Clone, Copy, NifUnitEnum)]
 pub enum SubscriptionTerm {
     None,
     To,
@@ -161,28 +167,125 @@ pub enum SubscriptionTerm {
     Both,
 }
 
-/// A line of a roster: `{Jid, Name, Subscription}`
+impl From<SubscriptionTerm> for Subscription {
+    fn from(subscription: SubscriptionTerm) -> Self {
+        match subscription {
+            SubscriptionTerm::None => Self::None,
+            SubscriptionTerm::To => Self::To,
+            SubscriptionTerm::From => Self::From,
+            SubscriptionTerm::Both => Self::Both,
+        }
+    }
+}
+
+/// A line of a roster: `{User, Server, Name, Subscription}`
 #[derive(NifTuple)]
 pub struct Line<'a> {
-    jid: Binary<'a>,
+    local: Binary<'a>,
+    domain: Binary<'a>,
     name: Binary<'a>,
     subscription: SubscriptionTerm,
 }
 
-impl Line<'_> {
+impl<'a> Line<'a> {
     /// `None` for a line whose JID is none: nobody lives there.
     pub fn contact(self) -> Option<Contact> {
+        let jid = match self.local()? {
+            "" => BareJid::parse(self.domain()?),
+            local => BareJid::parse(&format!("{local}@{}", self.domain()?)),
+        };
         Some(Contact {
-            jid: BareJid::parse(std::str::from_utf8(&self.jid).ok()?).ok()?,
+            jid: jid.ok()?,
             // Rosters can be written past XMPP: a bad name must not cost the whole roster.
             name: String::from_utf8_lossy(&self.name).into_owned(),
-            subscription: match self.subscription {
-                SubscriptionTerm::None => Subscription::None,
-                SubscriptionTerm::To => Subscription::To,
-                SubscriptionTerm::From => Subscription::From,
-                SubscriptionTerm::Both => Subscription::Both,
-            },
+            subscription: self.subscription.into(),
         })
+    }
+
+    /// The same for a fan-out, which needs no more of it.
+    pub fn for_fanout(&self) -> Option<fanout::Line<'_>> {
+        Some(fanout::Line {
+            local: self.local()?,
+            domain: self.domain()?,
+            subscription: self.subscription.into(),
+        })
+    }
+
+    fn local(&self) -> Option<&str> {
+        std::str::from_utf8(&self.local).ok()
+    }
+
+    fn domain(&self) -> Option<&str> {
+        std::str::from_utf8(&self.domain).ok()
+    }
+}
+
+/// `{Pid, Resource}`
+#[derive(NifTuple)]
+pub struct SessionTerm {
+    address: LocalPid,
+    resource: String,
+}
+
+impl From<Session<LocalPid>> for SessionTerm {
+    fn from(session: Session<LocalPid>) -> Self {
+        Self {
+            address: session.address,
+            resource: session.resource.into(),
+        }
+    }
+}
+
+pub fn sessions_of(online: &Online<LocalPid>, user: &str) -> Vec<SessionTerm> {
+    online
+        .sessions(user)
+        .into_iter()
+        .map(SessionTerm::from)
+        .collect()
+}
+
+/// `{portion, [{User, Server, [Session] | elsewhere}]} | recheck | done`
+pub enum NextTerm {
+    Portion(Vec<(String, String, Option<Vec<SessionTerm>>)>),
+    Recheck,
+    Done,
+}
+
+impl From<Next<'_, LocalPid>> for NextTerm {
+    fn from(next: Next<'_, LocalPid>) -> Self {
+        let sessions = |list: Vec<_>| list.into_iter().map(SessionTerm::from).collect();
+        let recipient = |to: Recipient<'_, LocalPid>| {
+            (
+                to.local.to_owned(),
+                to.domain.to_owned(),
+                to.sessions.map(sessions),
+            )
+        };
+        match next {
+            Next::Portion(portion) => Self::Portion(portion.into_iter().map(recipient).collect()),
+            Next::Recheck => Self::Recheck,
+            Next::Done => Self::Done,
+        }
+    }
+}
+
+impl Encoder for NextTerm {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        let recipient = |(local, domain, sessions): &(String, String, Option<Vec<SessionTerm>>)| {
+            let sessions = match sessions {
+                Some(sessions) => sessions.encode(env),
+                None => atoms::elsewhere().encode(env),
+            };
+            (local, domain, sessions).encode(env)
+        };
+        match self {
+            Self::Portion(portion) => {
+                let portion: Vec<Term<'a>> = portion.iter().map(recipient).collect();
+                (atoms::portion(), portion).encode(env)
+            }
+            Self::Recheck => atoms::recheck().encode(env),
+            Self::Done => atoms::done().encode(env),
+        }
     }
 }
 

@@ -1,0 +1,107 @@
+%%% @doc Brings the events of one post to recipients: to the sessions on this node, and by the router to
+%%% everybody else.
+%%%
+%%% With `delivery: fast' a session sends an event without running the hooks for received stanzas;
+%%% ARCHITECTURE.md tells why no module of ejabberd misses it. Whoever has a privacy list gets all events
+%%% by the way with all hooks.
+-module(twitter_delivery).
+
+-include_lib("xmpp/include/xmpp.hrl").
+
+-export([new/4, to_own/3, to_recipients/2]).
+-export_type([delivery/0]).
+
+-record(delivery, {author :: jid:jid(),
+                   flow :: twitter_flow:flow(),
+                   full :: [twitter_c2s:marked()],
+                   %% `none' if the admin wants all hooks for everybody.
+                   fast :: [twitter_c2s:marked()] | none}).
+-opaque delivery() :: #delivery{}.
+
+-type recipient() :: {User :: binary(), Server :: binary(), [twitter_nif:session()] | elsewhere}.
+
+%% @doc Events of an author on their way.
+-spec new(Author :: jid:jid(), twitter_flow:flow(), [message()], fast | full) -> delivery().
+new(Author, Flow, Events, Way) ->
+    #delivery{author = Author, flow = Flow,
+              full = [twitter_c2s:full(Event, Author, Flow) || Event <- Events],
+              fast = case Way of
+                         fast -> [twitter_c2s:fast(Event, Flow) || Event <- Events];
+                         full -> none
+                     end}.
+
+%% @doc To the author's own sessions here, but for the one that published.
+-spec to_own(delivery(), Publisher :: jid:jid(), Own :: jid:jid()) -> ok.
+to_own(Delivery, #jid{lresource = Publisher}, #jid{luser = LUser, lserver = LServer} = Own) ->
+    Events = events(Delivery, twitter_blocks:may_block(LUser, LServer)),
+    Others = [Pid || {Pid, Resource} <- twitter_sessions:of_user(Own), Resource =/= Publisher],
+    counted(Delivery, lists:foldl(fun(Pid, Sent) -> hand_over(Events, Own, Pid, Sent) end, sent(), Others)).
+
+%% @doc To these recipients, but for those whom the author blocks or who block him.
+-spec to_recipients(delivery(), [recipient()]) -> ok.
+to_recipients(#delivery{author = #jid{luser = LUser, lserver = LServer}} = Delivery, Recipients) ->
+    AuthorMayBlock = twitter_blocks:may_block(LUser, LServer),
+    counted(Delivery,
+            lists:foldl(fun({User, Server, Sessions}, Sent) ->
+                                to_recipient(Delivery, AuthorMayBlock, bare(User, Server), Sessions, Sent)
+                        end, sent(), Recipients)).
+
+%% As jid:make/2 would, which prepares once more what is prepared.
+bare(User, Server) ->
+    #jid{user = User, server = Server, luser = User, lserver = Server}.
+
+to_recipient(Delivery, AuthorMayBlock, Reader, elsewhere, Sent) ->
+    case twitter_roster:is_local(Reader) of
+        true ->
+            to_recipient(Delivery, AuthorMayBlock, Reader, twitter_sessions:of_user(Reader), Sent);
+        false ->
+            route(Delivery, Reader, Sent)
+    end;
+to_recipient(#delivery{author = Author} = Delivery, AuthorMayBlock, Reader, Sessions, Sent) ->
+    #jid{luser = LUser, lserver = LServer} = Reader,
+    ReaderMayBlock = twitter_blocks:may_block(LUser, LServer),
+    Events = events(Delivery, ReaderMayBlock),
+    lists:foldl(
+      fun({Pid, Resource}, Before) ->
+              %% A block may concern a single resource.
+              case (AuthorMayBlock orelse ReaderMayBlock)
+                  andalso twitter_roster:is_blocked(
+                            Reader#jid{resource = Resource, lresource = Resource}, Author) of
+                  true -> withheld(Before);
+                  false -> hand_over(Events, Reader, Pid, Before)
+              end
+      end, Sent, Sessions).
+
+%% Who has a privacy list gets them by the way on which the session consults it.
+events(#delivery{fast = none, full = Full}, _MayBlock) -> Full;
+events(#delivery{full = Full}, true) -> Full;
+events(#delivery{fast = Fast}, false) -> Fast.
+
+%% Straight to the session: a headline to a bare JID would pass by resources of negative priority.
+hand_over(Events, Reader, Pid, Sent) ->
+    lists:foldl(fun({Event, Bytes}, {Pushed, Routed, Withheld, Departed}) ->
+                        Pid ! {route, Event#message{to = Reader}},
+                        {Pushed + 1, Routed, Withheld, Departed + Bytes}
+                end, Sent, Events).
+
+route(#delivery{author = Author, full = Events}, Reader, Sent) ->
+    case twitter_roster:is_blocked(Reader, Author) of
+        true ->
+            withheld(Sent);
+        false ->
+            lists:foldl(fun({Event, _Bytes}, {Pushed, Routed, Withheld, Departed}) ->
+                                ejabberd_router:route(Event#message{to = Reader, meta = #{}}),
+                                {Pushed, Routed + 1, Withheld, Departed}
+                        end, Sent, Events)
+    end.
+
+%% What was sent, counted once for many recipients.
+sent() -> {0, 0, 0, 0}.
+
+withheld({Pushed, Routed, Withheld, Departed}) -> {Pushed, Routed, Withheld + 1, Departed}.
+
+counted(#delivery{flow = Flow}, {Pushed, Routed, Withheld, Departed}) ->
+    twitter_flow:depart(Flow, Departed),
+    twitter_flow:count(Flow, pushed, Pushed),
+    twitter_flow:count(Flow, routed, Routed),
+    twitter_flow:count(Flow, withheld, Withheld).

@@ -1,0 +1,134 @@
+%%% @doc What the fan-out of a vhost has to do, has under way and has done: its limits and its counters.
+%%%
+%%% Posts that wait for a worker, and messages that wait for their sessions, are counted in bytes, and
+%%% both are bounded. When too many posts wait, new ones are not pushed; they are stored, and read later.
+%%% When too much is under way, the workers pause.
+-module(twitter_flow).
+
+-include_lib("ejabberd/include/logger.hrl").
+
+-export([new/2, delete/1, find/1, counters/1, count/3]).
+-export([enter/3, leave/3, reset/2, depart/2, arrive/2, is_open/1, forgive/2]).
+-export_type([flow/0, counter/0]).
+
+-opaque flow() :: atomics:atomics_ref().
+-type counter() :: pushed | routed | withheld | not_pushed.
+%% Messages handed to sessions here, and to the router for other servers; those that a block kept back;
+%% posts that were not pushed because too many waited.
+
+%% So many bytes of posts wait for one worker at most.
+-define(MAX_WAITING, 33_554_432).
+%% When messages of so many bytes are on their way to sessions, workers pause.
+-define(MAX_UNDER_WAY, 67_108_864).
+%% How often the log tells that posts are not pushed.
+-define(COMPLAIN_S, 60).
+
+-define(PUSHED, 1).
+-define(ROUTED, 2).
+-define(WITHHELD, 3).
+-define(NOT_PUSHED, 4).
+-define(DEPARTED, 5).
+-define(ARRIVED, 6).
+-define(COMPLAINED, 7).
+%% What waits for the workers begins here.
+-define(WAITING, 8).
+
+%% @doc Counters of a vhost, all zero.
+-spec new(ServerHost :: binary(), Workers :: pos_integer()) -> ok.
+new(ServerHost, Workers) ->
+    persistent_term:put({?MODULE, ServerHost}, atomics:new(?WAITING + Workers - 1, [])).
+
+-spec delete(ServerHost :: binary()) -> ok.
+delete(ServerHost) ->
+    _ = persistent_term:erase({?MODULE, ServerHost}),
+    ok.
+
+-spec find(ServerHost :: binary()) -> {ok, flow()} | error.
+find(ServerHost) ->
+    case persistent_term:get({?MODULE, ServerHost}, undefined) of
+        undefined -> error;
+        Flow -> {ok, Flow}
+    end.
+
+%% @doc All counters since the plugin started; `waiting' and `under_way' are bytes, now.
+-spec counters(ServerHost :: binary()) -> #{counter() | waiting | under_way => integer()}.
+counters(ServerHost) ->
+    {ok, Flow} = find(ServerHost),
+    #{size := Size} = atomics:info(Flow),
+    #{pushed => atomics:get(Flow, ?PUSHED),
+      routed => atomics:get(Flow, ?ROUTED),
+      withheld => atomics:get(Flow, ?WITHHELD),
+      not_pushed => atomics:get(Flow, ?NOT_PUSHED),
+      under_way => under_way(Flow),
+      waiting => lists:sum([atomics:get(Flow, Worker) || Worker <- lists:seq(?WAITING, Size)])}.
+
+-spec count(flow(), counter(), non_neg_integer()) -> ok.
+count(Flow, pushed, N) -> atomics:add(Flow, ?PUSHED, N);
+count(Flow, routed, N) -> atomics:add(Flow, ?ROUTED, N);
+count(Flow, withheld, N) -> atomics:add(Flow, ?WITHHELD, N);
+count(Flow, not_pushed, N) -> atomics:add(Flow, ?NOT_PUSHED, N).
+
+%% @doc A post of so many bytes begins to wait for worker number N, unless too much waits there.
+-spec enter(flow(), Worker :: pos_integer(), Bytes :: non_neg_integer()) -> ok | full.
+enter(Flow, Worker, Bytes) ->
+    case atomics:get(Flow, waiting(Worker)) + Bytes > ?MAX_WAITING of
+        true ->
+            count(Flow, not_pushed, 1),
+            complain(Flow),
+            full;
+        false ->
+            atomics:add(Flow, waiting(Worker), Bytes)
+    end.
+
+%% @doc It waits no longer.
+-spec leave(flow(), Worker :: pos_integer(), Bytes :: non_neg_integer()) -> ok.
+leave(Flow, Worker, Bytes) ->
+    atomics:sub(Flow, waiting(Worker), Bytes).
+
+%% @doc Nothing waits for the worker: it begins anew.
+-spec reset(flow(), Worker :: pos_integer()) -> ok.
+reset(Flow, Worker) ->
+    atomics:put(Flow, waiting(Worker), 0).
+
+waiting(Worker) ->
+    ?WAITING + Worker - 1.
+
+complain(Flow) ->
+    Now = erlang:monotonic_time(second),
+    Before = atomics:get(Flow, ?COMPLAINED),
+    case (Before =:= 0 orelse Now - Before >= ?COMPLAIN_S)
+        andalso atomics:compare_exchange(Flow, ?COMPLAINED, Before, Now) =:= ok of
+        true ->
+            ?WARNING_MSG("Posts are published faster than they can be sent: ~b were not pushed to "
+                         "friends since the start. They are stored, and found by reading",
+                         [atomics:get(Flow, ?NOT_PUSHED)]);
+        false ->
+            ok
+    end.
+
+%% @doc Messages of so many bytes are on their way to sessions.
+-spec depart(flow(), Bytes :: non_neg_integer()) -> ok.
+depart(Flow, Bytes) ->
+    atomics:add(Flow, ?DEPARTED, Bytes).
+
+%% @doc A session has taken its message.
+-spec arrive(flow(), Bytes :: non_neg_integer()) -> ok.
+arrive(Flow, Bytes) ->
+    atomics:add(Flow, ?ARRIVED, Bytes).
+
+under_way(Flow) ->
+    max(0, atomics:get(Flow, ?DEPARTED) - atomics:get(Flow, ?ARRIVED)).
+
+%% @doc Whether workers may go on; else how much has arrived so far, to see whether that changes.
+-spec is_open(flow()) -> true | {false, Arrived :: integer()}.
+is_open(Flow) ->
+    case under_way(Flow) =< ?MAX_UNDER_WAY of
+        true -> true;
+        false -> {false, atomics:get(Flow, ?ARRIVED)}
+    end.
+
+%% @doc Nothing has arrived for long: what is still under way was for sessions that have ended.
+-spec forgive(flow(), Arrived :: integer()) -> ok.
+forgive(Flow, Arrived) ->
+    _ = atomics:compare_exchange(Flow, ?ARRIVED, Arrived, atomics:get(Flow, ?DEPARTED)),
+    ok.

@@ -1,0 +1,150 @@
+//! Who of a domain's users is online, and by which sessions.
+//!
+//! The server keeps sessions; this is a copy that can be asked at the price of a hash look-up, for the
+//! fan-out asks it for every follower. Each session tells of its own coming and going, so two reports
+//! about one session never overtake each other.
+
+use ahash::{AHashMap, RandomState};
+use parking_lot::RwLock;
+use smol_str::SmolStr;
+
+/// So many parts, each with a lock: who logs in waits for nobody who looks elsewhere.
+const SHARDS: usize = 16;
+
+/// A session of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session<A> {
+    /// Where it is reached; what that is, only the caller knows.
+    pub address: A,
+    /// The resource it has bound.
+    pub resource: SmolStr,
+}
+
+type Shard<A> = RwLock<AHashMap<Box<str>, Vec<Session<A>>>>;
+
+/// The online users of one domain, by the local part of their address.
+///
+/// ```
+/// use twitter_core::online::Online;
+/// let online = Online::default();
+/// assert!(online.arrive("bob", 7, "phone"));
+/// assert!(!online.arrive("bob", 7, "phone"), "the same session again");
+/// assert!(online.has("bob"));
+/// assert!(online.leave("bob", 7));
+/// assert!(!online.has("bob"));
+/// ```
+#[derive(Debug)]
+pub struct Online<A> {
+    shards: [Shard<A>; SHARDS],
+    hasher: RandomState,
+}
+
+impl<A> Default for Online<A> {
+    fn default() -> Self {
+        Self {
+            shards: std::array::from_fn(|_| RwLock::default()),
+            hasher: RandomState::new(),
+        }
+    }
+}
+
+impl<A: Clone + PartialEq> Online<A> {
+    fn shard(&self, user: &str) -> &Shard<A> {
+        // Four bits of the hash choose one of sixteen; the map uses the others.
+        let [first, rest @ ..] = &self.shards;
+        usize::try_from(self.hasher.hash_one(user) >> 60)
+            .ok()
+            .and_then(|part| rest.get(part.checked_sub(1)?))
+            .unwrap_or(first)
+    }
+
+    /// A session can be reached from now on; `false` if that was known.
+    pub fn arrive(&self, user: &str, address: A, resource: &str) -> bool {
+        let mut shard = self.shard(user).write();
+        let sessions = shard
+            .entry(user.into())
+            .or_insert_with(|| Vec::with_capacity(1));
+        if sessions.iter().any(|session| session.address == address) {
+            return false;
+        }
+        let resource = resource.into();
+        sessions.push(Session { address, resource });
+        true
+    }
+
+    /// A session can no longer be reached; `false` if that was known.
+    pub fn leave(&self, user: &str, address: A) -> bool {
+        let mut shard = self.shard(user).write();
+        let Some(sessions) = shard.get_mut(user) else {
+            return false;
+        };
+        let before = sessions.len();
+        sessions.retain(|session| session.address != address);
+        let left = sessions.len() < before;
+        if sessions.is_empty() {
+            shard.remove(user);
+            if shard.len() < shard.capacity() / 4 {
+                shard.shrink_to_fit();
+            }
+        }
+        left
+    }
+
+    /// Whether the user has a session. Cost: one look-up.
+    pub fn has(&self, user: &str) -> bool {
+        self.shard(user).read().contains_key(user)
+    }
+
+    /// The sessions of a user.
+    pub fn sessions(&self, user: &str) -> Vec<Session<A>> {
+        let shard = self.shard(user).read();
+        shard.get(user).cloned().unwrap_or_default()
+    }
+
+    /// All sessions, with their users; what comes or goes meanwhile may be missing or not.
+    /// Cost: O(sessions).
+    pub fn all(&self) -> Vec<(Box<str>, Session<A>)> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            for (user, sessions) in shard.read().iter() {
+                all.extend(
+                    sessions
+                        .iter()
+                        .map(|session| (user.clone(), session.clone())),
+                );
+            }
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn like_a_set_of_sessions(ops in prop::collection::vec((0u8..40, 0u8..3, any::<bool>()), 0..200)) {
+            let online = Online::default();
+            let mut model = BTreeSet::new();
+            for (user, address, arrives) in ops {
+                let name = user.to_string();
+                if arrives {
+                    prop_assert_eq!(online.arrive(&name, address, "r"), model.insert((name, address)));
+                } else {
+                    prop_assert_eq!(online.leave(&name, address), model.remove(&(name, address)));
+                }
+            }
+            let all: BTreeSet<_> = online.all().into_iter().map(|(u, s)| (u.to_string(), s.address)).collect();
+            prop_assert_eq!(&all, &model);
+            for user in 0..40u8 {
+                let name = user.to_string();
+                let of: BTreeSet<_> = online.sessions(&name).into_iter().map(|s| s.address).collect();
+                prop_assert_eq!(online.has(&name), !of.is_empty());
+                prop_assert!(of.iter().all(|address| model.contains(&(name.clone(), *address))));
+            }
+        }
+    }
+}

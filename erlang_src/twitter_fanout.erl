@@ -212,21 +212,21 @@ begun(#{host := Host, author := Author, publisher := Publisher, what := What} = 
       #state{server_host = ServerHost, flow = Flow}) ->
     AuthorJid = jid:decode(Author),
     Way = mod_twitter_opt:delivery(ServerHost),
-    ok = twitter_blocks:sync(ServerHost),
+    ok = twitter_watch:sync(),
     Own = twitter_delivery:new(AuthorJid, Flow, twitter_event:to_author(Host, Author, What), Way),
     ok = twitter_delivery:to_own(Own, Publisher, AuthorJid),
     Events = twitter_event:to_friends(Host, Author, What, mod_twitter_opt:body(ServerHost)),
-    {Post, twitter_delivery:new(AuthorJid, Flow, Events, Way), twitter_roster:recipients(AuthorJid)}.
+    {Post, twitter_delivery:new(AuthorJid, Flow, Events, Way), twitter_rights:recipients(AuthorJid)}.
 
 continued(#{author := Author, scope := Scope} = Post, Delivery, Fanout, Current, State) ->
-    Here = twitter_sessions:here(),
-    case twitter_nif:next_portion(Fanout, Here) of
+    case twitter_nif:next_portion(Fanout, twitter_sessions:here()) of
         {portion, Recipients} ->
-            lists:foreach(fun({Host, _}) -> ok = twitter_blocks:sync(Host) end, Here),
+            ok = twitter_watch:sync(),
             ok = twitter_delivery:to_recipients(Delivery, in_scope(Scope, Recipients)),
             Current;
         recheck ->
-            ok = twitter_roster:recheck(Fanout, jid:decode(Author)),
+            ok = twitter_watch:sync(),
+            ok = twitter_rights:recheck(Fanout, jid:decode(Author)),
             Current;
         done ->
             ended(Post, State)

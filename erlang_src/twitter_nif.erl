@@ -10,15 +10,19 @@
 -export([friends/2, batches/2]).
 -export([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1]).
 -export([recipients/3, next_portion/2, recheck/2]).
+-export([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changed/2,
+         rosters_reset/1, sees/3, remembered_recipients/3, remembered_recheck/3]).
 -export([index_new/0, version/2, load/4, put/5, remove/4, forget/2, page/3, find/3]).
 -export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, version/0, request/0,
-              page/0, online/0, session/0, fanout/0]).
+              page/0, online/0, session/0, fanout/0, rosters/0]).
 -on_load(load_library/0).
 -nifs([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
 -nifs([check_draft/5, max_depth/0, text/1, title/1]).
 -nifs([friends/2, batches/2]).
 -nifs([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1]).
 -nifs([recipients/3, next_portion/2, recheck/2]).
+-nifs([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changed/2,
+       rosters_reset/1, sees/3, remembered_recipients/3, remembered_recheck/3]).
 -nifs([index_new/0, version/2, load/4, put/5, remove/4, forget/2, page/3, find/3]).
 
 -type jid() :: binary().
@@ -33,6 +37,7 @@
 -opaque online() :: reference().
 -type session() :: {pid(), Resource :: binary()}.
 -opaque fanout() :: reference().
+-opaque rosters() :: reference().
 -type request() :: {oldest_first | newest_first, anchor(), Limit :: non_neg_integer()}.
 -type anchor() :: first_page | last_page | {'after' | before, Cursor :: binary()}
                 | {index, non_neg_integer()}.
@@ -123,6 +128,46 @@ next_portion(_Fanout, _Here) -> erlang:nif_error(nif_not_loaded).
 %% @doc Of those who are left, keeps the ones whom this roster still lets see the author.
 -spec recheck(fanout(), [line()]) -> ok.
 recheck(_Fanout, _Lines) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc A memory of rosters; it keeps about so many bytes at most.
+-spec rosters_new(MaxBytes :: non_neg_integer()) -> rosters().
+rosters_new(_MaxBytes) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The version of what is known of an author's roster. Ask for it, read the roster, then offer what
+%% you read: an offer is `stale' if a change was told meanwhile.
+-spec roster_version(rosters(), Author :: jid()) -> version().
+roster_version(_Rosters, _Author) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Offers all who stand in the author's roster with the right to see him.
+-spec roster_load(rosters(), Author :: jid(), ReadUnder :: version(), Readers :: [jid()]) ->
+          taken | stale.
+roster_load(_Rosters, _Author, _ReadUnder, _Readers) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Offers whether one reader may see the author.
+-spec roster_answer(rosters(), Author :: jid(), ReadUnder :: version(), Reader :: jid(),
+                    Sees :: boolean()) -> taken | stale.
+roster_answer(_Rosters, _Author, _ReadUnder, _Reader, _Sees) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The author's roster has changed.
+-spec roster_changed(rosters(), Author :: jid()) -> ok.
+roster_changed(_Rosters, _Author) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Any roster may have changed.
+-spec rosters_reset(rosters()) -> ok.
+rosters_reset(_Rosters) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Of each author, whether the reader may see him.
+-spec sees(rosters(), Reader :: jid(), Authors :: [jid()]) -> [true | false | unknown].
+sees(_Rosters, _Reader, _Authors) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc As {@link recipients/3}, with the roster that is remembered.
+-spec remembered_recipients(rosters(), Author :: jid(), Here :: [{Domain :: binary(), online()}]) ->
+          {ok, fanout()} | {error, not_loaded}.
+remembered_recipients(_Rosters, _Author, _Here) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc As {@link recheck/2}, with the roster that is remembered.
+-spec remembered_recheck(rosters(), Author :: jid(), fanout()) -> {ok, checked} | {error, not_loaded}.
+remembered_recheck(_Rosters, _Author, _Fanout) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc Cuts a list of ids into lists of at most so many bytes.
 -spec batches([item_id()], MaxBytes :: pos_integer()) -> [[item_id()]].

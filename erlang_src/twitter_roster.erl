@@ -4,21 +4,37 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([friends/1, friend/2, recipients/1, recheck/2, may_see/2, is_blocked/2, users/1]).
--export([is_local/1, is_local_author/1]).
+-export([friends/1, friend/2, may_see/2, is_blocked/2, lets_see/2, lines/1, users/1]).
+-export([is_local/1, is_local_author/1, bare/1]).
 
 %% @doc The contacts whose presence this local user may see now, with the names he gave them,
 %% sorted by name.
 -spec friends(Reader :: jid:jid()) -> [{twitter_nif:jid(), Name :: binary()}].
 friends(Reader) ->
-    [Friend || {Contact, _} = Friend <- contacts(Reader), may_see(Reader, jid:decode(Contact))].
+    ok = twitter_watch:sync(),
+    Contacts = contacts(Reader),
+    Open = [Contact || Contact <- who_let_see([Contact || {Contact, _} <- Contacts], Reader),
+                       not is_blocked(Reader, bare(Contact))],
+    IsOpen = sets:from_list(Open, [{version, 2}]),
+    [Friend || {Contact, _} = Friend <- Contacts, sets:is_element(Contact, IsOpen)].
+
+%% Of the author's roster, if he lives here; elsewhere it is his server's business, and the reader's own
+%% has been asked.
+who_let_see(Authors, Reader) ->
+    ByServer = maps:groups_from_list(fun(Author) -> (bare(Author))#jid.lserver end, Authors),
+    Bare = jid:remove_resource(Reader),
+    lists:append([case lists:member(Server, ejabberd_option:hosts()) of
+                      true -> twitter_rights:who_let_see(Server, Local, Bare);
+                      false -> Local
+                  end || {Server, Local} <- maps:to_list(ByServer)]).
 
 %% @doc The name of that contact, if he is one of them.
 -spec friend(Reader :: jid:jid(), Contact :: twitter_nif:jid()) -> {ok, Name :: binary()} | none.
 friend(Reader, Contact) ->
     case lists:keyfind(Contact, 1, contacts(Reader)) of
         {Contact, Name} ->
-            case may_see(Reader, jid:decode(Contact)) of
+            ok = twitter_watch:sync(),
+            case may_see(Reader, bare(Contact)) of
                 true -> {ok, Name};
                 false -> none
             end;
@@ -29,28 +45,28 @@ friend(Reader, Contact) ->
 contacts(Reader) ->
     twitter_nif:friends(jid:encode(jid:remove_resource(jid:make(jid:tolower(Reader)))), lines(Reader)).
 
-%% @doc Whom the roster of a local author lets see his presence now, and who can be reached.
--spec recipients(Author :: jid:jid()) -> twitter_nif:fanout().
-recipients(Author) ->
-    twitter_nif:recipients(jid:encode(Author), lines(Author), twitter_sessions:here()).
-
-%% @doc Takes from those who are left whom the roster no longer lets see the author.
--spec recheck(twitter_nif:fanout(), Author :: jid:jid()) -> ok.
-recheck(Fanout, Author) ->
-    twitter_nif:recheck(Fanout, lines(Author)).
-
 %% @doc Whether, as far as this server knows, the reader may see the author's presence: a local
 %% author's roster says so, and neither blocks the other. A reader with a resource is asked about as
 %% that resource: it may be blocked alone.
 -spec may_see(Reader :: jid:jid(), Author :: jid:jid()) -> boolean().
 may_see(Reader, Author) ->
-    lets_see(Author, jid:remove_resource(Reader)) andalso not is_blocked(Reader, Author).
+    [] =/= who_let_see([jid:encode(jid:tolower(Author))], Reader)
+        andalso not is_blocked(Reader, Author).
 
-%% @doc Whether one of them blocks the other, as far as this server knows.
+%% @doc Whether one of them blocks the other, as far as this server knows: see {@link
+%% twitter_watch:sync/0}.
 -spec is_blocked(Reader :: jid:jid(), Author :: jid:jid()) -> boolean().
 is_blocked(Reader, Author) ->
     blocks(Author, #presence{from = Author, to = Reader}, out)
         orelse blocks(Reader, #message{from = Author, to = Reader, type = headline}, in).
+
+%% @doc The bare JID that this is in one normal spelling: jid:decode/1 would prepare it once more.
+-spec bare(twitter_nif:jid()) -> jid:jid().
+bare(Contact) ->
+    case binary:split(Contact, <<"@">>) of
+        [User, Server] -> #jid{user = User, server = Server, luser = User, lserver = Server};
+        [Server] -> #jid{server = Server, lserver = Server}
+    end.
 
 %% @doc All users of a vhost.
 -spec users(ServerHost :: binary()) -> [twitter_nif:jid()].
@@ -71,22 +87,23 @@ is_local_author(Name) ->
         error:{bad_jid, _} -> false
     end.
 
-%% The roster of an author elsewhere is his server's business; the reader's own has been asked.
-lets_see(#jid{luser = LUser, lserver = LServer} = Author, Reader) ->
-    not is_local(Author) orelse
-        case ejabberd_hooks:run_fold(roster_get_jid_info, LServer, {none, none, []},
-                                     [LUser, LServer, Reader]) of
-            {both, _, _} -> true;
-            {from, _, _} -> true;
-            _ -> false
-        end.
+%% @doc Whether ejabberd says that the roster of a local author lets this user see him.
+-spec lets_see(Author :: jid:jid(), Reader :: jid:jid()) -> boolean().
+lets_see(#jid{luser = LUser, lserver = LServer}, Reader) ->
+    case ejabberd_hooks:run_fold(roster_get_jid_info, LServer, {none, none, []},
+                                 [LUser, LServer, Reader]) of
+        {both, _, _} -> true;
+        {from, _, _} -> true;
+        _ -> false
+    end.
 
-blocks(#jid{lserver = LServer} = Who, Packet, Direction) ->
-    is_local(Who) andalso
+blocks(#jid{luser = LUser, lserver = LServer} = Who, Packet, Direction) ->
+    is_local(Who) andalso twitter_blocks:may_block(LUser, LServer) andalso
         deny =:= ejabberd_hooks:run_fold(privacy_check_packet, LServer, allow,
                                          [Who, Packet, Direction]).
 
-%% MIX channels stand in the roster as contacts that see everything, but nobody reads there.
+%% @doc The roster of a local user. MIX channels stand in it as contacts that see everything, but nobody
+%% reads there.
 -spec lines(jid:jid()) -> [twitter_nif:line()].
 lines(#jid{luser = LUser, lserver = LServer}) ->
     Items = ejabberd_hooks:run_fold(roster_get, LServer, [], [{LUser, LServer}]),

@@ -1,4 +1,4 @@
-%%% @doc The processes of one vhost: who is online and who may block, fan-out workers, writers, and the
+%%% @doc The processes of one vhost: who is online, what changes in rights, fan-out workers, writers, and the
 %%% owner of the service.
 -module(twitter_sup).
 -behaviour(supervisor).
@@ -28,7 +28,7 @@ init(ServerHost) ->
     %% knows to whom it goes. Without the native library it is alone, and says so.
     Workers = case code:ensure_loaded(twitter_nif) of
                   {module, twitter_nif} ->
-                      [worker(twitter_sessions, ServerHost), worker(twitter_blocks, ServerHost)]
+                      [worker(twitter_sessions, ServerHost), worker(twitter_watch, ServerHost)]
                           ++ twitter_pool:child_specs(twitter_fanout, ServerHost)
                           ++ twitter_pool:child_specs(twitter_writer, ServerHost);
                   {error, _} ->

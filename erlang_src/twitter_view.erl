@@ -49,6 +49,7 @@ friends(#{jid := Jid, from := From, service := Service}, Node) ->
         true ->
             twitter_roster:friends(From);
         false ->
+            ok = twitter_watch:sync(),
             #{host := Host, server_host := ServerHost} = Service,
             Users = case Node of
                         {stream, friends} -> twitter_store:authors(Host);
@@ -63,6 +64,7 @@ friend(#{jid := Jid, from := From}, Friend) ->
         true ->
             twitter_roster:friend(From, Friend);
         false ->
+            ok = twitter_watch:sync(),
             case twitter_roster:is_local_author(Friend)
                 andalso twitter_roster:may_see(From, jid:decode(Friend)) of
                 true -> {ok, Friend};

@@ -11,10 +11,12 @@ use hashbrown::HashTable;
 use crate::friends::Subscription;
 use crate::jid::BareJid;
 use crate::online::{Online, Session};
+use crate::service::Version;
 
 /// At most so many sessions make up a portion.
 pub const PORTION: usize = 250;
-/// The roster is asked again after so many recipients at the earliest,
+/// If the server has to be asked for the roster, it is asked again after so many recipients at the
+/// earliest,
 const MIN_PAGE: usize = 1000;
 /// and for one post at most so often: asking costs something for each contact, also for those who are
 /// offline.
@@ -66,6 +68,8 @@ pub struct Recipients {
     served: usize,
     page: usize,
     page_ends: usize,
+    /// Of the roster, if that is remembered.
+    version: Option<Version>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -103,63 +107,117 @@ impl Recipients {
         here: &Here<'_, A>,
     ) -> Self {
         let mut recipients = Self::default();
-        let hasher = RandomState::new();
-        let mut known: HashTable<u32> = HashTable::new();
-        let mut domains: AHashMap<&'l str, (u32, Option<&Online<A>>)> = AHashMap::new();
+        recipients.add(author, roster, here);
+        recipients.dedup();
+        recipients.page = recipients.entries.len().div_ceil(MAX_PAGES).max(MIN_PAGE);
+        recipients.complete();
+        recipients
+    }
+
+    /// Nobody yet, from what is remembered of a roster under a version: there it costs nothing to look
+    /// for changes after each portion.
+    pub(crate) fn remembered(version: Version) -> Self {
+        Self {
+            version: Some(version),
+            page: PORTION,
+            ..Self::default()
+        }
+    }
+
+    /// Adds those of some lines who can be reached.
+    pub(crate) fn add<'l, A: Clone + PartialEq>(
+        &mut self,
+        author: &BareJid,
+        roster: impl IntoIterator<Item = Line<'l>>,
+        here: &Here<'_, A>,
+    ) {
+        let table = |domain: &str| {
+            here.iter()
+                .find(|(name, _)| *name == domain)
+                .map(|(_, online)| *online)
+        };
+        let mut tables: Vec<_> = self.domains.iter().map(|domain| table(domain)).collect();
+        let mut numbers: AHashMap<Box<str>, usize> =
+            self.domains.iter().cloned().zip(0..).collect();
         for line in roster {
             let Line { local, domain, .. } = line;
             if !line.subscription.is_seen() || is(author, local, domain) {
                 continue;
             }
-            let (index, online) = *domains.entry(domain).or_insert_with(|| {
-                let known = u32::try_from(recipients.domains.len()).unwrap_or(u32::MAX);
-                recipients.domains.push(domain.into());
-                let online = here.iter().find(|(name, _)| *name == domain);
-                (known, online.map(|(_, online)| *online))
-            });
-            let online = online.filter(|_| !local.is_empty());
+            let number = match numbers.get(domain) {
+                Some(number) => *number,
+                None => {
+                    let number = self.domains.len();
+                    self.domains.push(domain.into());
+                    tables.push(table(domain));
+                    numbers.insert(domain.into(), number);
+                    number
+                }
+            };
+            let online = tables
+                .get(number)
+                .copied()
+                .flatten()
+                .filter(|_| !local.is_empty());
             if online.is_some_and(|online| !online.has(local)) {
                 continue;
             }
-            let Some(entry) = recipients.entry(local, index, online.is_some()) else {
-                continue;
-            };
-            let hash = hasher.hash_one((local, index));
-            let same = |other: &u32| {
-                let other = recipients.entries.get(*other as usize);
-                other
-                    .is_some_and(|other| other.domain == index && recipients.local(*other) == local)
-            };
-            if known.find(hash, same).is_none() {
-                let position = u32::try_from(recipients.entries.len()).unwrap_or(u32::MAX);
-                let rehash = |position: &u32| {
-                    let entry = recipients.entries.get(*position as usize);
-                    entry.map_or(0, |entry| {
-                        hasher.hash_one((recipients.local(*entry), entry.domain))
-                    })
-                };
-                known.insert_unique(hash, position, rehash);
-                recipients.locals.push_str(local);
-                recipients.entries.push(entry);
+            if let Some(entry) = self.entry(local, number, online.is_some()) {
+                self.locals.push_str(local);
+                self.entries.push(entry);
             }
         }
-        recipients
-            .entries
+    }
+
+    /// Leaves out who stands in several lines.
+    fn dedup(&mut self) {
+        let hasher = RandomState::new();
+        let hash = |entry: &Entry| hasher.hash_one((self.local(*entry), entry.domain));
+        let mut known: HashTable<Entry> = HashTable::with_capacity(self.entries.len());
+        let mut unique = Vec::with_capacity(self.entries.len());
+        for entry in &self.entries {
+            let same = |other: &Entry| {
+                other.domain == entry.domain && self.local(*other) == self.local(*entry)
+            };
+            if known.find(hash(entry), same).is_none() {
+                known.insert_unique(hash(entry), *entry, hash);
+                unique.push(*entry);
+            }
+        }
+        self.entries = unique;
+    }
+
+    /// All have been added.
+    pub(crate) fn complete(&mut self) {
+        self.entries
             .sort_by_key(|entry| (!entry.known_here, entry.domain));
-        recipients.page = recipients.entries.len().div_ceil(MAX_PAGES).max(MIN_PAGE);
-        recipients.page_ends = recipients.page;
-        recipients
+        self.page_ends = self.page;
+    }
+
+    /// Whether the roster is remembered as it was when these were noted or last looked at.
+    pub(crate) fn is_of(&self, version: Version) -> bool {
+        self.version == Some(version)
+    }
+
+    /// They were looked at under this version.
+    pub(crate) fn remember(&mut self, version: Version) {
+        self.version = Some(version);
+    }
+
+    /// Begins the next page.
+    pub(crate) fn go_on(&mut self) {
+        self.page_ends = self.served.saturating_add(self.page);
     }
 
     /// `None` when the names take more than 4 GiB, or one more than 64 KiB: no server lets that in.
-    fn entry(&self, local: &str, domain: u32, known_here: bool) -> Option<Entry> {
+    fn entry(&self, local: &str, domain: usize, known_here: bool) -> Option<Entry> {
         let end = self.locals.len().checked_add(local.len())?;
         u32::try_from(end).ok()?;
         Some(Entry {
             start: u32::try_from(self.locals.len()).ok()?,
             length: u16::try_from(local.len()).ok()?,
             known_here,
-            domain,
+            domain: u32::try_from(domain).ok()?,
         })
     }
 
@@ -223,7 +281,7 @@ impl Recipients {
     pub fn recheck<'l>(&mut self, roster: impl IntoIterator<Item = Line<'l>>) {
         self.entries.drain(..self.served.min(self.entries.len()));
         self.served = 0;
-        self.page_ends = self.page;
+        self.go_on();
         let hasher = RandomState::new();
         let mut left: HashTable<u32> = HashTable::with_capacity(self.entries.len());
         for (position, entry) in (0u32..).zip(&self.entries) {

@@ -15,6 +15,7 @@
 //! | [`cursor`] | the order of a timeline, and places in it |
 //! | [`timeline`] | many streams merged, and pages of the list |
 //! | [`online`] | who can be reached, and where |
+//! | [`rosters`] | who may see whom, remembered while nothing changes |
 //! | [`fanout`] | whom a post is sent to, portion by portion |
 //! | [`portions`] | long lists cut for several messages |
 //! | [`service`] | one pubsub host: the index of all streams, shared between threads |
@@ -24,10 +25,12 @@ pub mod cursor;
 pub mod fanout;
 pub mod friends;
 pub mod jid;
+mod names;
 pub mod online;
 pub mod path;
 pub mod portions;
 pub mod post;
+pub mod rosters;
 pub mod service;
 pub mod stream;
 pub mod timeline;

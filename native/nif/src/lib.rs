@@ -15,6 +15,7 @@ use twitter_core::online::Online;
 use twitter_core::path;
 use twitter_core::portions;
 use twitter_core::post::{self, Draft};
+use twitter_core::rosters::Rosters;
 use twitter_core::service::{NotLoaded, Offer, Service, Version};
 use twitter_core::stream::{Micros, Place};
 
@@ -38,12 +39,20 @@ impl rustler::Resource for OnlineResource {}
 #[rustler::resource_impl]
 impl rustler::Resource for FanoutResource {}
 
+/// Who may see whom, as Erlang holds it.
+struct RostersResource(Rosters);
+
+#[rustler::resource_impl]
+impl rustler::Resource for RostersResource {}
+
 // A panic releases the locks, and leaves at worst a session too many or a recipient too few.
 impl std::panic::RefUnwindSafe for OnlineResource {}
 impl std::panic::RefUnwindSafe for FanoutResource {}
+impl std::panic::RefUnwindSafe for RostersResource {}
 
 type OnlineArc = ResourceArc<OnlineResource>;
 type FanoutArc = ResourceArc<FanoutResource>;
+type RostersArc = ResourceArc<RostersResource>;
 
 #[rustler::resource_impl]
 impl rustler::Resource for IndexResource {}
@@ -170,6 +179,86 @@ fn recheck(fanout: FanoutArc, roster: List<Line>) -> Atom {
     let lines = roster.0.iter().filter_map(Line::for_fanout);
     fanout.0.lock().recheck(lines);
     rustler::types::atom::ok()
+}
+
+#[rustler::nif]
+fn rosters_new(max_bytes: usize) -> RostersArc {
+    ResourceArc::new(RostersResource(Rosters::new(max_bytes)))
+}
+
+// Any of these may have to wait for one that walks a long roster.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn roster_version(rosters: RostersArc, author: Jid) -> u64 {
+    rosters.0.version(&author.0).0
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn roster_load(rosters: RostersArc, author: Jid, read_under: u64, readers: List<&str>) -> Atom {
+    taken(rosters.0.load(&author.0, Version(read_under), readers.0))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn roster_answer(
+    rosters: RostersArc,
+    author: Jid,
+    read_under: u64,
+    reader: Jid,
+    sees: bool,
+) -> Atom {
+    taken(
+        rosters
+            .0
+            .answer(&author.0, Version(read_under), &reader.0, sees),
+    )
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn roster_changed(rosters: RostersArc, author: Jid) -> Atom {
+    rosters.0.forget(&author.0);
+    rustler::types::atom::ok()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn rosters_reset(rosters: RostersArc) -> Atom {
+    rosters.0.reset();
+    rustler::types::atom::ok()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn sees(rosters: RostersArc, reader: Jid, authors: List<Jid>) -> Vec<Atom> {
+    let authors: Vec<_> = authors.0.into_iter().map(|Jid(jid)| jid).collect();
+    let answers = rosters.0.sees_all(&reader.0, &authors).into_iter();
+    answers
+        .map(|sees| match sees {
+            Some(true) => rustler::types::atom::true_(),
+            Some(false) => rustler::types::atom::false_(),
+            None => atoms::unknown(),
+        })
+        .collect()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn remembered_recipients(
+    rosters: RostersArc,
+    author: Jid,
+    here: List<(&str, OnlineArc)>,
+) -> Result<FanoutArc, Failure> {
+    let recipients = rosters.0.recipients(&author.0, &here_of(&here));
+    recipients
+        .map(|recipients| ResourceArc::new(FanoutResource(Mutex::new(recipients))))
+        .ok_or(Failure::RosterNotLoaded)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn remembered_recheck(
+    rosters: RostersArc,
+    author: Jid,
+    fanout: FanoutArc,
+) -> Result<Atom, Failure> {
+    match rosters.0.recheck(&author.0, &mut fanout.0.lock()) {
+        true => Ok(atoms::checked()),
+        false => Err(Failure::RosterNotLoaded),
+    }
 }
 
 fn here_of<'a>(here: &'a List<(&'a str, OnlineArc)>) -> Vec<(&'a str, &'a Online<LocalPid>)> {

@@ -33,6 +33,7 @@ pub mod atoms {
         taken,
         too_big,
         too_deep,
+        unknown,
     }
 }
 
@@ -380,6 +381,7 @@ pub enum Failure {
     NoAuthor,
     BadCursor,
     NotLoaded(Vec<BareJid>),
+    RosterNotLoaded,
     Refused(Refusal),
 }
 
@@ -388,6 +390,7 @@ impl Encoder for Failure {
         let atom: Atom = match self {
             Self::NoAuthor => atoms::no_author(),
             Self::BadCursor => atoms::bad_cursor(),
+            Self::RosterNotLoaded => atoms::not_loaded(),
             Self::NotLoaded(authors) => {
                 let authors: Vec<&str> = authors.iter().map(BareJid::as_str).collect();
                 return (atoms::not_loaded(), authors).encode(env);

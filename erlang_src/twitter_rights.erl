@@ -1,0 +1,112 @@
+%%% @doc Whom an author's roster lets see his presence. Where rosters are in Mnesia and nobody else adds
+%%% to them, what was read there is remembered in the core until it changes; everywhere else ejabberd is
+%%% asked each time.
+-module(twitter_rights).
+-behaviour(twitter_watch).
+
+-include_lib("ejabberd/include/mod_roster.hrl").
+-include_lib("xmpp/include/xmpp.hrl").
+
+-export([recipients/1, recheck/2, who_let_see/3]).
+-export([subject/0, begun/0, changed/3, ended/1]).
+
+%% What is remembered takes so many bytes at most, about.
+-define(MAX_BYTES, 134_217_728).
+%% So often at most a roster is read again because it changed while it was read.
+-define(MAX_READS, 3).
+
+%% @doc Whom a post of a local author goes to now, and who can be reached. All of these functions are to
+%% be called after {@link twitter_watch:sync/0}.
+-spec recipients(Author :: jid:jid()) -> twitter_nif:fanout().
+recipients(Author) ->
+    Here = twitter_sessions:here(),
+    Name = jid:encode(Author),
+    case remembered(Author, fun(Rosters) -> twitter_nif:remembered_recipients(Rosters, Name, Here) end) of
+        {ok, Fanout} -> Fanout;
+        error -> twitter_nif:recipients(Name, twitter_roster:lines(Author), Here)
+    end.
+
+%% @doc Takes from those who are left whom the roster no longer lets see the author.
+-spec recheck(twitter_nif:fanout(), Author :: jid:jid()) -> ok.
+recheck(Fanout, Author) ->
+    Name = jid:encode(Author),
+    case remembered(Author, fun(Rosters) -> twitter_nif:remembered_recheck(Rosters, Name, Fanout) end) of
+        {ok, checked} -> ok;
+        error -> twitter_nif:recheck(Fanout, twitter_roster:lines(Author))
+    end.
+
+%% @doc Those of a vhost's users whose rosters let this reader, a bare JID, see them.
+-spec who_let_see(ServerHost :: binary(), Authors :: [twitter_nif:jid()], Reader :: jid:jid()) ->
+          [twitter_nif:jid()].
+who_let_see(ServerHost, Authors, Reader) ->
+    case twitter_watch:find(?MODULE, ServerHost) of
+        {ok, Rosters} ->
+            LReader = jid:tolower(Reader),
+            Name = jid:encode(LReader),
+            [Author || {Author, Known} <- lists:zip(Authors, twitter_nif:sees(Rosters, Name, Authors)),
+                       Known =:= true
+                           orelse Known =:= unknown andalso read(Rosters, Author, LReader, Name)];
+        error ->
+            [Author || Author <- Authors,
+                       twitter_roster:lets_see(twitter_roster:bare(Author), Reader)]
+    end.
+
+%% One line of a roster.
+read(Rosters, Author, LReader, Reader) ->
+    #jid{luser = LUser, lserver = LServer} = twitter_roster:bare(Author),
+    Version = twitter_nif:roster_version(Rosters, Author),
+    Sees = lists:any(fun gives_right/1, mnesia:dirty_read(roster, {LUser, LServer, LReader})),
+    %% If it changed meanwhile, this answer was right when it was read, and is not remembered.
+    _ = twitter_nif:roster_answer(Rosters, Author, Version, Reader, Sees),
+    Sees.
+
+%% Asks what is remembered of an author's roster, and reads the roster if need be.
+remembered(#jid{lserver = LServer} = Author, Ask) ->
+    case twitter_watch:find(?MODULE, LServer) of
+        {ok, Rosters} -> remembered(Rosters, Author, Ask, ?MAX_READS);
+        error -> error
+    end.
+
+remembered(Rosters, Author, Ask, Reads) ->
+    case Ask(Rosters) of
+        {error, not_loaded} when Reads > 0 ->
+            load(Rosters, Author),
+            remembered(Rosters, Author, Ask, Reads - 1);
+        {error, not_loaded} ->
+            error;
+        Answer ->
+            Answer
+    end.
+
+load(Rosters, #jid{luser = LUser, lserver = LServer} = Author) ->
+    Name = jid:encode(Author),
+    Version = twitter_nif:roster_version(Rosters, Name),
+    Items = mnesia:dirty_index_read(roster, {LUser, LServer}, #roster.us),
+    Readers = [jid:encode(jid:remove_resource(Contact))
+               || #roster{jid = Contact} = Item <- Items, gives_right(Item)],
+    twitter_nif:roster_load(Rosters, Name, Version, Readers).
+
+gives_right(#roster{subscription = both}) -> true;
+gives_right(#roster{subscription = from}) -> true;
+gives_right(_Item) -> false.
+
+%% @private
+-spec subject() -> twitter_watch:subject().
+subject() ->
+    #{table => roster, owner => mod_roster, backend => mod_roster_mnesia,
+      hooks => [{roster_get, [mod_roster]}, {roster_get_jid_info, [mod_roster]}]}.
+
+%% @private
+-spec begun() -> twitter_nif:rosters().
+begun() ->
+    twitter_nif:rosters_new(?MAX_BYTES).
+
+%% @private
+-spec changed(twitter_nif:rosters(), write | delete, Key :: term()) -> ok.
+changed(Rosters, _Op, {LUser, LServer, _Contact}) ->
+    twitter_nif:roster_changed(Rosters, <<LUser/binary, "@", LServer/binary>>).
+
+%% @private Whoever still holds it finds nothing in it.
+-spec ended(twitter_nif:rosters()) -> ok.
+ended(Rosters) ->
+    twitter_nif:rosters_reset(Rosters).

@@ -1,0 +1,167 @@
+%%% @doc Hears of every change in the Mnesia tables on which rights depend, so that what was read there
+%%% can be remembered: one process for each vhost.
+%%%
+%%% Mnesia tells its subscribers of a change before the one who made it goes on. Whoever calls {@link
+%%% sync/0} first, therefore, finds in what is remembered all that was over by then. Where that cannot be
+%%% relied upon, nothing is remembered: {@link find/2} says so, and ejabberd has to be asked. That is so
+%%% while the data is kept elsewhere than in Mnesia, and while modules of others have a say in the hooks
+%%% that give the answers.
+-module(twitter_watch).
+-behaviour(gen_server).
+
+-export([find/2, sync/0, start_link/1]).
+-export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+-export_type([subject/0]).
+
+%% What is to be watched: a table of a module of ejabberd, if it has this backend, and the hooks by which
+%% it answers, with the modules that may do so without changing the answer.
+-type subject() :: #{table := atom(), owner := module(), backend := module(),
+                     hooks := [{Hook :: atom(), [module()]}]}.
+
+-callback subject() -> subject().
+%% The table is watched from now on: what is remembered of it, which {@link find/2} will give.
+-callback begun() -> Memory :: term().
+%% Something was written or deleted under this key.
+-callback changed(Memory :: term(), write | delete, Key :: term()) -> term().
+%% The table is watched no longer.
+-callback ended(Memory :: term()) -> term().
+
+-record(state, {server_host :: binary(),
+                memories = #{} :: #{module() => term()}}).
+
+-define(WATCHERS, [twitter_blocks, twitter_rights]).
+
+%% @doc What a watcher remembers, if it can.
+-spec find(Watcher :: module(), ServerHost :: binary()) -> {ok, Memory :: term()} | error.
+find(Watcher, ServerHost) ->
+    case persistent_term:get({?MODULE, Watcher, ServerHost}, error) of
+        error -> error;
+        Memory -> {ok, Memory}
+    end.
+
+%% @doc Returns when what is remembered knows of everything that has happened so far.
+-spec sync() -> ok.
+sync() ->
+    lists:foreach(fun(Host) -> sync(whereis(name(Host))) end, ejabberd_option:hosts()).
+
+sync(undefined) ->
+    ok;
+sync(Pid) ->
+    try
+        gen_server:call(Pid, sync, infinity)
+    catch
+        %% It has ended, and with it all that was remembered.
+        exit:{_, {gen_server, call, _}} -> ok
+    end.
+
+-spec start_link(ServerHost :: binary()) -> {ok, pid()} | {error, term()}.
+start_link(ServerHost) ->
+    gen_server:start_link({local, name(ServerHost)}, ?MODULE, ServerHost, []).
+
+name(ServerHost) ->
+    gen_mod:get_module_proc(ServerHost, ?MODULE).
+
+%% @private
+-spec init(ServerHost :: binary()) -> {ok, #state{}}.
+init(ServerHost) ->
+    process_flag(trap_exit, true),
+    lists:foreach(fun(Watcher) -> persistent_term:erase({?MODULE, Watcher, ServerHost}) end, ?WATCHERS),
+    {ok, compare(#state{server_host = ServerHost})}.
+
+%% @private
+-spec handle_call(sync, gen_server:from(), #state{}) -> {reply, ok, #state{}}.
+handle_call(sync, _From, State) ->
+    {reply, ok, compare(State)}.
+
+%% @private
+-spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
+handle_cast(_Message, State) ->
+    {noreply, State}.
+
+%% @private
+-spec handle_info({mnesia_table_event, tuple()} | term(), #state{}) -> {noreply, #state{}}.
+handle_info({mnesia_table_event, Event}, #state{memories = Memories} = State) ->
+    case change(Event) of
+        {schema, Table, _Op} ->
+            %% It was emptied, or filled from a backup.
+            {noreply, compare(lists:foldl(fun forget/2, State, watchers(Table, Memories)))};
+        {Table, Key, Op} ->
+            lists:foreach(fun(Watcher) -> Watcher:changed(maps:get(Watcher, Memories), Op, Key) end,
+                          watchers(Table, Memories)),
+            {noreply, State}
+    end;
+handle_info(_Message, State) ->
+    {noreply, State}.
+
+change({write, Record, _}) -> {element(1, Record), element(2, Record), write};
+change({delete_object, Record, _}) -> {element(1, Record), element(2, Record), delete};
+change({delete, {Table, Key}, _}) -> {Table, Key, delete}.
+
+watchers(Table, Memories) ->
+    [Watcher || Watcher <- maps:keys(Memories), maps:get(table, Watcher:subject()) =:= Table].
+
+%% @private
+-spec terminate(term(), #state{}) -> term().
+terminate(_Reason, #state{memories = Memories} = State) ->
+    lists:foldl(fun forget/2, State, maps:keys(Memories)).
+
+%% Remembers what can be remembered, and nothing else.
+compare(State) ->
+    lists:foldl(
+      fun(Watcher, #state{server_host = ServerHost, memories = Memories} = Before) ->
+              Subject = Watcher:subject(),
+              case {is_reliable(ServerHost, Subject), is_map_key(Watcher, Memories)} of
+                  {true, true} ->
+                      case is_subscribed(Subject) of
+                          true -> Before;
+                          %% Mnesia made the table anew, and forgot about us.
+                          false -> remember(Watcher, forget(Watcher, Before))
+                      end;
+                  {true, false} -> remember(Watcher, Before);
+                  {false, true} -> forget(Watcher, Before);
+                  {false, false} -> Before
+              end
+      end, State, ?WATCHERS).
+
+%% Listens first: what changes while the table is read is then told as well.
+remember(Watcher, #state{server_host = ServerHost, memories = Memories} = State) ->
+    #{table := Table} = Watcher:subject(),
+    case mnesia:subscribe({table, Table, simple}) of
+        {ok, _} ->
+            Memory = Watcher:begun(),
+            persistent_term:put({?MODULE, Watcher, ServerHost}, Memory),
+            State#state{memories = Memories#{Watcher => Memory}};
+        {error, _} ->
+            State
+    end.
+
+forget(Watcher, #state{server_host = ServerHost, memories = Memories} = State) ->
+    #{table := Table} = Watcher:subject(),
+    {Memory, Others} = maps:take(Watcher, Memories),
+    persistent_term:erase({?MODULE, Watcher, ServerHost}),
+    _ = mnesia:unsubscribe({table, Table, simple}),
+    _ = Watcher:ended(Memory),
+    State#state{memories = Others}.
+
+is_subscribed(#{table := Table}) ->
+    lists:member(self(), mnesia:table_info(Table, subscribers)).
+
+is_reliable(ServerHost, #{owner := Owner, backend := Backend, hooks := Hooks}) ->
+    gen_mod:is_loaded(ServerHost, Owner)
+        andalso gen_mod:db_mod(ServerHost, Owner) =:= Backend
+        andalso lists:all(fun({Hook, Known}) -> are_handlers(ServerHost, Hook, Known) end, Hooks).
+
+%% ejabberd has no function that tells the handlers of a hook. Its table does: the second element of an
+%% entry is the list of them. Should that ever change, nothing is reliable.
+are_handlers(ServerHost, Hook, Known) ->
+    case ets:lookup(hooks, {Hook, ServerHost}) of
+        [Entry] ->
+            try
+                lists:all(fun({_Priority, Module, _Function}) -> lists:member(Module, Known) end,
+                          element(2, Entry))
+            catch
+                error:_ -> false
+            end;
+        [] ->
+            true
+    end.

@@ -1,0 +1,312 @@
+//! Who may see whose presence, as far as the server was asked.
+//!
+//! The truth is in the server's rosters; this is a memory of its answers, for as long as somebody tells
+//! it of every change. It knows two things of an author: all who may see him, once his roster was
+//! [loaded](Rosters::load) because he publishes, and [answers](Rosters::answer) about single readers.
+//! A change of his roster makes both [forgotten](Rosters::forget).
+//!
+//! As with the index of posts, what was read from the server is offered under the [`Version`] that was
+//! asked for before it was read: if a change was told meanwhile, the offer is [`Offer::Stale`].
+
+use std::sync::Arc;
+
+use ahash::{AHashMap, AHashSet};
+use parking_lot::RwLock;
+
+use crate::fanout::{Here, Line, Recipients};
+use crate::friends::Subscription;
+use crate::jid::BareJid;
+use crate::names::{NameId, Names};
+use crate::service::{Offer, Version};
+
+/// So many addresses are looked at before others get the lock.
+const STEP: usize = 4096;
+/// What an author takes beside his lists, in bytes.
+const AUTHOR: usize = 96;
+
+/// The answers of a server's rosters. Memory: 4 bytes for each reader of an author who publishes, 10 at
+/// most for an answer about another one, about 40 for each address.
+///
+/// ```
+/// use twitter_core::{jid::BareJid, rosters::Rosters, service::Offer};
+/// let rosters = Rosters::new(1_000_000);
+/// let [alice, bob] = [BareJid::parse("alice@h")?, BareJid::parse("bob@h")?];
+/// assert_eq!(rosters.sees(&bob, &alice), None);
+/// let version = rosters.version(&alice);
+/// // Now the server is asked.
+/// assert_eq!(rosters.answer(&alice, version, &bob, true), Offer::Taken);
+/// assert_eq!(rosters.sees(&bob, &alice), Some(true));
+/// // And Alice's roster changes.
+/// rosters.forget(&alice);
+/// assert_eq!(rosters.sees(&bob, &alice), None);
+/// # Ok::<(), twitter_core::jid::InvalidJid>(())
+/// ```
+#[derive(Debug)]
+pub struct Rosters {
+    budget: usize,
+    state: RwLock<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Counts the versions of all authors together, so that none comes twice.
+    versions: u64,
+    names: Names,
+    authors: AHashMap<NameId, Author>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Author {
+    version: Version,
+    /// All who may see him, in the order of their numbers.
+    seen_by: Option<Arc<[NameId]>>,
+    /// Answers about single readers.
+    answers: AHashSet<u32>,
+}
+
+impl Rosters {
+    /// Knows nothing; keeps at most about `budget` bytes.
+    #[must_use]
+    pub fn new(budget: usize) -> Self {
+        Self {
+            budget,
+            state: RwLock::default(),
+        }
+    }
+
+    /// The version of what is known of an author; to be asked for before the server is.
+    pub fn version(&self, author: &BareJid) -> Version {
+        let known = |state: &State| Some(state.author(author)?.version);
+        if let Some(version) = known(&self.state.read()) {
+            return version;
+        }
+        let mut state = self.state.write();
+        if state.bytes.saturating_add(state.names.bytes()) > self.budget {
+            state.reset();
+        }
+        state.versions = state.versions.wrapping_add(1);
+        let version = Version(state.versions);
+        if let Some(id) = state.names.number(author.as_str()) {
+            state.bytes = state.bytes.saturating_add(AUTHOR);
+            let new = Author {
+                version,
+                seen_by: None,
+                answers: AHashSet::new(),
+            };
+            return state.authors.entry(id).or_insert(new).version;
+        }
+        version
+    }
+
+    /// Offers everybody who stands in the author's roster with the right to see him, in any order.
+    /// Cost: O(n log n); others wait for no more than some thousand of them.
+    pub fn load<'r>(
+        &self,
+        author: &BareJid,
+        read_under: Version,
+        readers: impl IntoIterator<Item = &'r str>,
+    ) -> Offer {
+        let mut ids = Vec::new();
+        let mut readers = readers.into_iter().peekable();
+        while readers.peek().is_some() {
+            let mut state = self.state.write();
+            // Whether the numbers so far still mean the same.
+            if state
+                .author(author)
+                .is_none_or(|author| author.version != read_under)
+            {
+                return Offer::Stale;
+            }
+            let numbers = readers.by_ref().take(STEP);
+            ids.extend(numbers.filter_map(|name| state.names.number(name)));
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        self.offer(author, read_under, |author| {
+            let list: Arc<[NameId]> = ids.into();
+            let more = list.len().saturating_mul(size_of::<NameId>());
+            author.seen_by = Some(list);
+            author.answers = AHashSet::new();
+            more
+        })
+    }
+
+    /// Offers whether one reader may see the author.
+    pub fn answer(
+        &self,
+        author: &BareJid,
+        read_under: Version,
+        reader: &BareJid,
+        sees: bool,
+    ) -> Offer {
+        let Some(reader) = self.state.write().names.number(reader.as_str()) else {
+            return Offer::Stale;
+        };
+        self.offer(author, read_under, |author| {
+            let new = author.seen_by.is_none() && author.answers.insert(reader.with(sees));
+            if new {
+                size_of::<u32>()
+            } else {
+                0
+            }
+        })
+    }
+
+    fn offer(
+        &self,
+        author: &BareJid,
+        read_under: Version,
+        take: impl FnOnce(&mut Author) -> usize,
+    ) -> Offer {
+        let mut state = self.state.write();
+        let State {
+            names,
+            authors,
+            bytes,
+            ..
+        } = &mut *state;
+        let author = names
+            .find(author.as_str())
+            .and_then(|id| authors.get_mut(&id));
+        match author {
+            Some(author) if author.version == read_under => {
+                *bytes = bytes.saturating_add(take(author));
+                Offer::Taken
+            }
+            _ => Offer::Stale,
+        }
+    }
+
+    /// The author's roster has changed.
+    pub fn forget(&self, author: &BareJid) {
+        let mut state = self.state.write();
+        if let Some(gone) = state
+            .names
+            .find(author.as_str())
+            .and_then(|id| state.authors.remove(&id))
+        {
+            state.bytes = state.bytes.saturating_sub(gone.bytes());
+        }
+    }
+
+    /// Anything may have changed.
+    pub fn reset(&self) {
+        self.state.write().reset();
+    }
+
+    /// Whether the reader may see the author, if that is known.
+    pub fn sees(&self, reader: &BareJid, author: &BareJid) -> Option<bool> {
+        self.state.read().sees(reader, author)
+    }
+
+    /// The same for many authors. Cost: two or three look-ups for each.
+    pub fn sees_all(&self, reader: &BareJid, authors: &[BareJid]) -> Vec<Option<bool>> {
+        let state = self.state.read();
+        authors
+            .iter()
+            .map(|author| state.sees(reader, author))
+            .collect()
+    }
+
+    /// Whom a post of the author goes to, if his roster is loaded: see [`Recipients::of`].
+    pub fn recipients<A: Clone + PartialEq>(
+        &self,
+        author: &BareJid,
+        here: &Here<'_, A>,
+    ) -> Option<Recipients> {
+        let (version, list) = self.seen_by(author)?;
+        let mut recipients = Recipients::remembered(version);
+        for step in list.chunks(STEP) {
+            let state = self.state.read();
+            // Whether the numbers still mean the same.
+            state
+                .author(author)
+                .filter(|author| author.version == version)?;
+            recipients.add(
+                author,
+                step.iter().map(|id| line(state.names.name(*id))),
+                here,
+            );
+        }
+        recipients.complete();
+        Some(recipients)
+    }
+
+    /// Lets [`Recipients::next`] go on, without those who lost the right; `false` if the author's
+    /// roster is not loaded. Cost: nothing if it has not changed, else as for [`Recipients::recheck`].
+    pub fn recheck(&self, author: &BareJid, recipients: &mut Recipients) -> bool {
+        let Some((version, list)) = self.seen_by(author) else {
+            return false;
+        };
+        if recipients.is_of(version) {
+            recipients.go_on();
+            return true;
+        }
+        let state = self.state.read();
+        let same = state
+            .author(author)
+            .is_some_and(|author| author.version == version);
+        if same {
+            recipients.recheck(list.iter().map(|id| line(state.names.name(*id))));
+            recipients.remember(version);
+        }
+        same
+    }
+
+    fn seen_by(&self, author: &BareJid) -> Option<(Version, Arc<[NameId]>)> {
+        let state = self.state.read();
+        let author = state.author(author)?;
+        Some((author.version, Arc::clone(author.seen_by.as_ref()?)))
+    }
+
+    /// What all of it takes, in bytes, about.
+    pub fn bytes(&self) -> usize {
+        let state = self.state.read();
+        state.bytes.saturating_add(state.names.bytes())
+    }
+}
+
+/// A reader as a line of the author's roster.
+fn line(name: &str) -> Line<'_> {
+    let (local, domain) = name.split_once('@').unwrap_or(("", name));
+    Line {
+        local,
+        domain,
+        subscription: Subscription::From,
+    }
+}
+
+impl State {
+    fn author(&self, author: &BareJid) -> Option<&Author> {
+        self.authors.get(&self.names.find(author.as_str())?)
+    }
+
+    fn sees(&self, reader: &BareJid, author: &BareJid) -> Option<bool> {
+        let author = self.author(author)?;
+        let reader = self.names.find(reader.as_str());
+        match &author.seen_by {
+            // Whoever stands in no list that was loaded has no number, perhaps.
+            Some(list) => Some(reader.is_some_and(|reader| list.binary_search(&reader).is_ok())),
+            None => [true, false].into_iter().find(|sees| {
+                reader.is_some_and(|reader| author.answers.contains(&reader.with(*sees)))
+            }),
+        }
+    }
+
+    fn reset(&mut self) {
+        *self = Self {
+            versions: self.versions,
+            ..Self::default()
+        };
+    }
+}
+
+impl Author {
+    fn bytes(&self) -> usize {
+        let list = self.seen_by.as_ref().map_or(0, |list| list.len());
+        let list = list.saturating_mul(size_of::<NameId>());
+        let answers = self.answers.len().saturating_mul(size_of::<u32>());
+        AUTHOR.saturating_add(list).saturating_add(answers)
+    }
+}

@@ -2,8 +2,8 @@
 %%% everybody else.
 %%%
 %%% With `delivery: fast' a session sends an event without running the hooks for received stanzas;
-%%% ARCHITECTURE.md tells why no module of ejabberd misses it. Whoever has a privacy list gets all events
-%%% by the way with all hooks.
+%%% ARCHITECTURE.md tells why no module of ejabberd misses it. For whoever has a privacy list the hooks of
+%%% the session are run nevertheless. With `delivery: full' all hooks are run, those of the router as well.
 -module(twitter_delivery).
 
 -include_lib("xmpp/include/xmpp.hrl").
@@ -33,9 +33,9 @@ new(Author, Flow, Events, Way) ->
 %% @doc To the author's own sessions here, but for the one that published.
 -spec to_own(delivery(), Publisher :: jid:jid(), Own :: jid:jid()) -> ok.
 to_own(Delivery, #jid{lresource = Publisher}, #jid{luser = LUser, lserver = LServer} = Own) ->
-    Events = events(Delivery, twitter_blocks:may_block(LUser, LServer)),
+    Events = events(Delivery, Own, twitter_blocks:may_block(LUser, LServer)),
     Others = [Pid || {Pid, Resource} <- twitter_sessions:of_user(Own), Resource =/= Publisher],
-    counted(Delivery, lists:foldl(fun(Pid, Sent) -> hand_over(Events, Own, Pid, Sent) end, sent(), Others)).
+    counted(Delivery, lists:foldl(fun(Pid, Sent) -> hand_over(Events, Pid, Sent) end, sent(), Others)).
 
 %% @doc To these recipients, but for those whom the author blocks or who block him.
 -spec to_recipients(delivery(), [recipient()]) -> ok.
@@ -60,7 +60,7 @@ to_recipient(Delivery, AuthorMayBlock, Reader, elsewhere, Sent) ->
 to_recipient(#delivery{author = Author} = Delivery, AuthorMayBlock, Reader, Sessions, Sent) ->
     #jid{luser = LUser, lserver = LServer} = Reader,
     ReaderMayBlock = twitter_blocks:may_block(LUser, LServer),
-    Events = events(Delivery, ReaderMayBlock),
+    Events = events(Delivery, Reader, ReaderMayBlock),
     lists:foldl(
       fun({Pid, Resource}, Before) ->
               %% A block may concern a single resource.
@@ -68,19 +68,30 @@ to_recipient(#delivery{author = Author} = Delivery, AuthorMayBlock, Reader, Sess
                   andalso twitter_roster:is_blocked(
                             Reader#jid{resource = Resource, lresource = Resource}, Author) of
                   true -> withheld(Before);
-                  false -> hand_over(Events, Reader, Pid, Before)
+                  false -> hand_over(Events, Pid, Before)
               end
       end, Sent, Sessions).
 
-%% Who has a privacy list gets them by the way on which the session consults it.
-events(#delivery{fast = none, full = Full}, _MayBlock) -> Full;
-events(#delivery{full = Full}, true) -> Full;
-events(#delivery{fast = Fast}, false) -> Fast.
+%% The events as this reader gets them. Who has a privacy list gets them by the way on which the session
+%% consults it.
+events(#delivery{fast = none, full = Full}, Reader, _MayBlock) -> hooked(Full, Reader);
+events(#delivery{full = Full}, Reader, true) -> addressed(Full, Reader);
+events(#delivery{fast = Fast}, Reader, false) -> addressed(Fast, Reader).
+
+addressed(Events, Reader) ->
+    [{Event#message{to = Reader}, Bytes} || {Event, Bytes} <- Events].
+
+%% What the router would have let through, with what it would have been turned into.
+hooked(Events, #jid{lserver = LServer} = Reader) ->
+    [{Received, Bytes}
+     || {Event, Bytes} <- addressed(Events, Reader),
+        #message{} = Routed <- [ejabberd_hooks:run_fold(filter_packet, Event, [])],
+        #message{} = Received <- [ejabberd_hooks:run_fold(sm_receive_packet, LServer, Routed, [])]].
 
 %% Straight to the session: a headline to a bare JID would pass by resources of negative priority.
-hand_over(Events, Reader, Pid, Sent) ->
+hand_over(Events, Pid, Sent) ->
     lists:foldl(fun({Event, Bytes}, {Pushed, Routed, Withheld, Departed}) ->
-                        Pid ! {route, Event#message{to = Reader}},
+                        Pid ! {route, Event},
                         {Pushed + 1, Routed, Withheld, Departed + Bytes}
                 end, Sent, Events).
 

@@ -22,6 +22,9 @@ const MIN_PAGE: usize = 1000;
 /// offline.
 const MAX_PAGES: usize = 4;
 
+/// So many lines are looked at before others may arrive or leave.
+const STEP: usize = 4096;
+
 /// A line of the author's roster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line<'a> {
@@ -131,38 +134,48 @@ impl Recipients {
         roster: impl IntoIterator<Item = Line<'l>>,
         here: &Here<'_, A>,
     ) {
-        let table = |domain: &str| {
-            here.iter()
-                .find(|(name, _)| *name == domain)
-                .map(|(_, online)| *online)
+        let mut roster = roster.into_iter().peekable();
+        while roster.peek().is_some() {
+            self.add_some(author, roster.by_ref().take(STEP), here);
+        }
+    }
+
+    fn add_some<'l, A: Clone + PartialEq>(
+        &mut self,
+        author: &BareJid,
+        roster: impl IntoIterator<Item = Line<'l>>,
+        here: &Here<'_, A>,
+    ) {
+        let view = |domain: &str| {
+            let known = here.iter().find(|(name, _)| *name == domain);
+            known.map(|(_, online)| online.view())
         };
-        let mut tables: Vec<_> = self.domains.iter().map(|domain| table(domain)).collect();
-        let mut numbers: AHashMap<Box<str>, usize> =
-            self.domains.iter().cloned().zip(0..).collect();
+        let mut views: Vec<_> = self.domains.iter().map(|domain| view(domain)).collect();
+        let mut numbers: AHashMap<&'l str, usize> = AHashMap::new();
+        // Mostly it is the same as in the line before.
+        let mut last: (&str, usize) = ("", usize::MAX);
         for line in roster {
             let Line { local, domain, .. } = line;
             if !line.subscription.is_seen() || is(author, local, domain) {
                 continue;
             }
-            let number = match numbers.get(domain) {
-                Some(number) => *number,
-                None => {
-                    let number = self.domains.len();
-                    self.domains.push(domain.into());
-                    tables.push(table(domain));
-                    numbers.insert(domain.into(), number);
-                    number
-                }
-            };
-            let online = tables
-                .get(number)
-                .copied()
-                .flatten()
-                .filter(|_| !local.is_empty());
-            if online.is_some_and(|online| !online.has(local)) {
+            if domain != last.0 {
+                let number = *numbers.entry(domain).or_insert_with(|| {
+                    let known = self.domains.iter().position(|known| **known == *domain);
+                    known.unwrap_or_else(|| {
+                        self.domains.push(domain.into());
+                        views.push(view(domain));
+                        self.domains.len().saturating_sub(1)
+                    })
+                });
+                last = (domain, number);
+            }
+            let view = views.get(last.1).and_then(Option::as_ref);
+            let view = view.filter(|_| !local.is_empty());
+            if view.is_some_and(|view| !view.has(local)) {
                 continue;
             }
-            if let Some(entry) = self.entry(local, number, online.is_some()) {
+            if let Some(entry) = self.entry(local, last.1, view.is_some()) {
                 self.locals.push_str(local);
                 self.entries.push(entry);
             }

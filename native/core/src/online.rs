@@ -4,8 +4,9 @@
 //! fan-out asks it for every follower. Each session tells of its own coming and going, so two reports
 //! about one session never overtake each other.
 
-use ahash::{AHashMap, RandomState};
-use parking_lot::RwLock;
+use ahash::RandomState;
+use hashbrown::hash_table::{Entry, HashTable};
+use parking_lot::{RwLock, RwLockReadGuard};
 use smol_str::SmolStr;
 
 /// So many parts, each with a lock: who logs in waits for nobody who looks elsewhere.
@@ -20,7 +21,13 @@ pub struct Session<A> {
     pub resource: SmolStr,
 }
 
-type Shard<A> = RwLock<AHashMap<Box<str>, Vec<Session<A>>>>;
+#[derive(Debug)]
+struct User<A> {
+    name: Box<str>,
+    sessions: Vec<Session<A>>,
+}
+
+type Shard<A> = HashTable<User<A>>;
 
 /// The online users of one domain, by the local part of their address.
 ///
@@ -35,35 +42,34 @@ type Shard<A> = RwLock<AHashMap<Box<str>, Vec<Session<A>>>>;
 /// ```
 #[derive(Debug)]
 pub struct Online<A> {
-    shards: [Shard<A>; SHARDS],
+    shards: [RwLock<Shard<A>>; SHARDS],
     hasher: RandomState,
 }
 
 impl<A> Default for Online<A> {
     fn default() -> Self {
         Self {
-            shards: std::array::from_fn(|_| RwLock::default()),
+            shards: std::array::from_fn(|_| RwLock::new(HashTable::new())),
             hasher: RandomState::new(),
         }
     }
 }
 
 impl<A: Clone + PartialEq> Online<A> {
-    fn shard(&self, user: &str) -> &Shard<A> {
-        // Four bits of the hash choose one of sixteen; the map uses the others.
-        let [first, rest @ ..] = &self.shards;
-        usize::try_from(self.hasher.hash_one(user) >> 60)
-            .ok()
-            .and_then(|part| rest.get(part.checked_sub(1)?))
-            .unwrap_or(first)
-    }
-
     /// A session can be reached from now on; `false` if that was known.
     pub fn arrive(&self, user: &str, address: A, resource: &str) -> bool {
-        let mut shard = self.shard(user).write();
-        let sessions = shard
-            .entry(user.into())
-            .or_insert_with(|| Vec::with_capacity(1));
+        let hash = self.hasher.hash_one(user);
+        let mut shard = shard_of(&self.shards, hash).write();
+        let entry = shard.entry(
+            hash,
+            |known| &*known.name == user,
+            |known| self.hasher.hash_one(&*known.name),
+        );
+        let known = entry.or_insert_with(|| User {
+            name: user.into(),
+            sessions: Vec::with_capacity(1),
+        });
+        let sessions = &mut known.into_mut().sessions;
         if sessions.iter().any(|session| session.address == address) {
             return false;
         }
@@ -74,17 +80,21 @@ impl<A: Clone + PartialEq> Online<A> {
 
     /// A session can no longer be reached; `false` if that was known.
     pub fn leave(&self, user: &str, address: A) -> bool {
-        let mut shard = self.shard(user).write();
-        let Some(sessions) = shard.get_mut(user) else {
+        let hash = self.hasher.hash_one(user);
+        let mut shard = shard_of(&self.shards, hash).write();
+        let rehash = |known: &User<A>| self.hasher.hash_one(&*known.name);
+        let Entry::Occupied(mut entry) = shard.entry(hash, |known| &*known.name == user, rehash)
+        else {
             return false;
         };
+        let sessions = &mut entry.get_mut().sessions;
         let before = sessions.len();
         sessions.retain(|session| session.address != address);
         let left = sessions.len() < before;
         if sessions.is_empty() {
-            shard.remove(user);
+            entry.remove();
             if shard.len() < shard.capacity() / 4 {
-                shard.shrink_to_fit();
+                shard.shrink_to_fit(rehash);
             }
         }
         left
@@ -92,13 +102,27 @@ impl<A: Clone + PartialEq> Online<A> {
 
     /// Whether the user has a session. Cost: one look-up.
     pub fn has(&self, user: &str) -> bool {
-        self.shard(user).read().contains_key(user)
+        let hash = self.hasher.hash_one(user);
+        let shard = shard_of(&self.shards, hash).read();
+        shard.find(hash, |known| &*known.name == user).is_some()
+    }
+
+    /// The same for many users. Nobody arrives or leaves while it is held.
+    pub(crate) fn view(&self) -> View<'_, A> {
+        View {
+            shards: self.shards.each_ref().map(RwLock::read),
+            hasher: &self.hasher,
+        }
     }
 
     /// The sessions of a user.
     pub fn sessions(&self, user: &str) -> Vec<Session<A>> {
-        let shard = self.shard(user).read();
-        shard.get(user).cloned().unwrap_or_default()
+        let hash = self.hasher.hash_one(user);
+        let shard = shard_of(&self.shards, hash).read();
+        let known = shard.find(hash, |known| &*known.name == user);
+        known
+            .map(|known| known.sessions.clone())
+            .unwrap_or_default()
     }
 
     /// All sessions, with their users; what comes or goes meanwhile may be missing or not.
@@ -106,16 +130,41 @@ impl<A: Clone + PartialEq> Online<A> {
     pub fn all(&self) -> Vec<(Box<str>, Session<A>)> {
         let mut all = Vec::new();
         for shard in &self.shards {
-            for (user, sessions) in shard.read().iter() {
+            for User { name, sessions } in shard.read().iter() {
                 all.extend(
                     sessions
                         .iter()
-                        .map(|session| (user.clone(), session.clone())),
+                        .map(|session| (name.clone(), session.clone())),
                 );
             }
         }
         all
     }
+}
+
+/// Who is online, for as long as this is held.
+pub(crate) struct View<'o, A> {
+    shards: [RwLockReadGuard<'o, Shard<A>>; SHARDS],
+    hasher: &'o RandomState,
+}
+
+impl<A> View<'_, A> {
+    /// See [`Online::has`].
+    pub(crate) fn has(&self, user: &str) -> bool {
+        let hash = self.hasher.hash_one(user);
+        shard_of(&self.shards, hash)
+            .find(hash, |known| &*known.name == user)
+            .is_some()
+    }
+}
+
+/// Four bits of the hash choose one of sixteen; the table uses others.
+fn shard_of<T>(shards: &[T; SHARDS], hash: u64) -> &T {
+    let [first, rest @ ..] = shards;
+    usize::try_from((hash >> 32) & 15)
+        .ok()
+        .and_then(|part| rest.get(part.checked_sub(1)?))
+        .unwrap_or(first)
 }
 
 #[cfg(test)]

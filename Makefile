@@ -10,7 +10,7 @@ export PYTHON ?= /usr/bin/python3
 
 PLUGIN := _build/default/lib/ejabberd_twitter
 
-.PHONY: help deps build demo test check ct slixmpp bench screenshots clean
+.PHONY: help deps build demo test check ct slixmpp bench bench-server screenshots clean
 
 help:
 	@echo 'make deps      install the Debian packages that are missing'
@@ -22,6 +22,8 @@ help:
 	@echo 'make ct        Common Test; SUITE=x_SUITE and CASE=y choose'
 	@echo 'make slixmpp   tests from outside, with slixmpp; TEST=test_x chooses'
 	@echo 'make bench     times the core; see bench/RESULTS.md'
+	@echo 'make bench-server  posts over real connections, beside PEP and others; ARGS=--quick'
+	@echo '               takes about two minutes, ARGS=--help shows the options'
 	@echo 'make screenshots  the pictures of the README, by a real Psi'
 	@echo 'make clean     remove everything that was built'
 
@@ -51,6 +53,10 @@ slixmpp: build
 
 bench:
 	cargo bench --locked -p twitter_core --bench timeline
+
+bench-server: build
+	cargo build --release --locked -p twitter_load
+	@bench/end_to_end/run.escript $(ARGS)
 
 screenshots: build
 	@$(PYTHON) test/support/screenshots.py

@@ -7,13 +7,16 @@
 %% @doc The configuration file of a server that listens on `Port'.
 -spec text(twitter_server:options(), inet:port_number()) -> iodata().
 text(#{hosts := Hosts} = Options, Port) ->
-    Listener = #{
-        port => Port,
-        ip => <<"127.0.0.1">>,
-        module => ejabberd_c2s,
-        access => all,
-        shaper => none
-    },
+    Listener = maps:merge(
+        #{
+            port => Port,
+            ip => <<"127.0.0.1">>,
+            module => ejabberd_c2s,
+            access => all,
+            shaper => none
+        },
+        maps:get(listener, Options, #{})
+    ),
     Top = #{
         hosts => Hosts,
         listen => [Listener],

@@ -29,6 +29,8 @@
     twitter => #{atom() => twitter_yaml:value()} | absent,
     %% More modules, other options for those of twitter_config, or `absent`.
     modules => #{atom() => #{atom() => twitter_yaml:value()} | absent},
+    %% More options of the listener for clients.
+    listener => #{atom() => twitter_yaml:value()},
     %% More options of the top level.
     options => #{atom() => twitter_yaml:value()},
     %% Environment variables of the node, as for open_port/2.

@@ -33,7 +33,7 @@ erlc_plugin() {
 }
 
 erlc_tests() {
-    mkdir -p "$work/tests" && erlc -Werror -o "$work/tests" test/ct/*.erl
+    mkdir -p "$work/tests" && erlc -Werror -o "$work/tests" test/ct/*.erl bench/end_to_end/*.erl
 }
 
 xref() {

@@ -10,6 +10,9 @@
 -export([start/2, stop/1, reload/3, depends/2, mod_opt_type/1, mod_options/1, mod_doc/0]).
 -export([remove_user/2, pubsub_delete_node/4]).
 
+%% Of memory, in bytes: a tebibyte.
+-define(MAX_SIZE, 1 bsl 40).
+
 %% @doc Starts the processes of the vhost. What the service lacks to be of use it says in the log:
 %% a wrong setting here must not keep the server from starting.
 -spec start(ServerHost :: binary(), gen_mod:opts()) -> {ok, pid()} | {error, term()}.
@@ -34,10 +37,10 @@ stop(ServerHost) ->
     twitter_flow:delete(ServerHost),
     Result.
 
-%% @doc Options are read where they are used: there is nothing to do.
+%% @doc Options are read where they are used, but for the sizes of what is there already.
 -spec reload(ServerHost :: binary(), New :: gen_mod:opts(), Old :: gen_mod:opts()) -> ok.
-reload(_ServerHost, _New, _Old) ->
-    ok.
+reload(ServerHost, _New, _Old) ->
+    twitter_service:options_changed(ServerHost).
 
 %% @doc A soft dependency: it makes mod_pubsub start first, and a server without it still starts.
 -spec depends(ServerHost :: binary(), gen_mod:opts()) -> [{module(), hard | soft}].
@@ -84,6 +87,10 @@ mod_opt_type(body) ->
     econf:bool();
 mod_opt_type(delivery) ->
     econf:enum([fast, full]);
+mod_opt_type(cache_size) ->
+    econf:int(1, ?MAX_SIZE);
+mod_opt_type(index_size) ->
+    econf:int(1, ?MAX_SIZE);
 mod_opt_type(max_post_size) ->
     econf:pos_int();
 mod_opt_type(max_posts) ->
@@ -93,6 +100,8 @@ mod_opt_type(max_posts) ->
 mod_options(_ServerHost) ->
     [{body, true},
      {delivery, fast},
+     {cache_size, 67108864},
+     {index_size, 268435456},
      {max_post_size, 65536},
      {max_posts, 10_000}].
 
@@ -117,6 +126,16 @@ mod_doc() ->
                          "for received stanzas, which modules of other makers may need. Blocks, "
                          "stream management and client state apply to both. The default value is "
                          "'fast'.")}},
+           {cache_size,
+            #{value => ?T("Size"),
+              desc => ?T("How much memory the payloads of recent posts may take, in bytes, for each "
+                         "pubsub host: what is there is not read from the database. The default "
+                         "value is '67108864'.")}},
+           {index_size,
+            #{value => ?T("Size"),
+              desc => ?T("How much memory may be taken, in bytes, for each pubsub host, to know which "
+                         "posts there are: about 40 for each post of the authors who were read of "
+                         "late. The default value is '268435456'.")}},
            {max_post_size,
             #{value => ?T("Size"),
               desc => ?T("The largest payload, in bytes of XML. The default value is '65536'.")}},

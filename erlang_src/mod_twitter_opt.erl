@@ -1,13 +1,19 @@
 %%% @doc The options of {@link mod_twitter}, as ejabberd's own modules offer theirs.
 -module(mod_twitter_opt).
 
--export([body/1, delivery/1, max_post_size/1, max_posts/1]).
+-export([body/1, cache_size/1, delivery/1, index_size/1, max_post_size/1, max_posts/1]).
 
 -spec body(gen_mod:opts() | global | binary()) -> boolean().
 body(Host) -> get(body, Host).
 
 -spec delivery(gen_mod:opts() | global | binary()) -> fast | full.
 delivery(Host) -> get(delivery, Host).
+
+-spec cache_size(gen_mod:opts() | global | binary()) -> pos_integer().
+cache_size(Host) -> get(cache_size, Host).
+
+-spec index_size(gen_mod:opts() | global | binary()) -> pos_integer().
+index_size(Host) -> get(index_size, Host).
 
 -spec max_post_size(gen_mod:opts() | global | binary()) -> pos_integer().
 max_post_size(Host) -> get(max_post_size, Host).

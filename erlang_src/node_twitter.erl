@@ -267,8 +267,8 @@ writing(Nidx, Write) ->
 refresh(Nidx, Service, Author, ItemIds) ->
     lists:foreach(
       fun(ItemId) ->
-              Stamp = fun() -> twitter_store:stamp(Nidx, ItemId) end,
-              twitter_index:refresh(Service, Author, ItemId, Stamp)
+              Read = fun() -> twitter_store:post(Nidx, Author, ItemId) end,
+              twitter_index:refresh(Service, Author, ItemId, Read)
       end, ItemIds).
 
 forgetting(Nidx, Result) ->

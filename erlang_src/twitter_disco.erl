@@ -35,13 +35,13 @@ features(_Collection, _Reader) ->
 
 pubsub(Feature) -> <<?NS_PUBSUB/binary, "#", Feature/binary>>.
 
-meta(#{reader := #{service := #{host := Host}, lang := Lang}, post := {Author, Id}} = View) ->
-    case twitter_store:post(Host, Author, Id) of
-        {ok, #{at := At, payload := Payload} = Post} ->
+meta(#{reader := #{service := Service, lang := Lang}, post := Named} = View) ->
+    case twitter_index:read(Service, [Named]) of
+        [{_Bytes, #{author := Author, at := At, payload := Payload} = Post}] ->
             [{title, row_name(View, Post)},
              {description, twitter_post:text(Payload)},
              {creation_date, At} | people(Author)];
-        none ->
+        [gone] ->
             twitter_error:refuse(not_found, Lang)
     end;
 meta(#{node := Node, reader := #{lang := Lang}} = View) ->

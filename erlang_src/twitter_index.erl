@@ -1,41 +1,106 @@
-%%% @doc The index of a pubsub host: who posted what and when, in memory, in the core. It is a cache
-%%% of what is stored; a stream is loaded when it is first read.
+%%% @doc The index of a pubsub host: who posted what and when, and what recent posts say, in memory, in
+%%% the core. It is a cache of what is stored; a stream is loaded when it is first read, and what was
+%%% not used for long goes when there is no room.
 -module(twitter_index).
 
--export([page/3, find/3, ids/2, refresh/4, forget/2]).
+-export([new/1, resize/1, memory/1, page/4, find/4, read/2, ids/2, refresh/4, forget/2]).
 
-%% @doc One page of the merged streams of `Authors'.
--spec page(twitter_service:served(), Authors :: [twitter_nif:jid()], twitter_nif:request()) ->
+%% @doc An empty index, as large as the options of the vhost allow.
+-spec new(ServerHost :: binary()) -> twitter_nif:index().
+new(ServerHost) ->
+    twitter_nif:index_new(mod_twitter_opt:index_size(ServerHost),
+                          mod_twitter_opt:cache_size(ServerHost)).
+
+%% @doc The options of the vhost have changed.
+-spec resize(twitter_service:served()) -> ok.
+resize(#{server_host := ServerHost, index := Index}) ->
+    twitter_nif:set_budgets(Index, mod_twitter_opt:index_size(ServerHost),
+                            mod_twitter_opt:cache_size(ServerHost)).
+
+%% @doc What is in memory for a pubsub host, as {@link twitter_nif:memory/1} counts it.
+-spec memory(Host :: binary()) ->
+          {StreamBytes :: non_neg_integer(), PayloadBytes :: non_neg_integer(),
+           Authors :: non_neg_integer(), Posts :: non_neg_integer(), Payloads :: non_neg_integer()}.
+memory(Host) ->
+    {ok, #{index := Index}} = twitter_service:find(Host),
+    twitter_nif:memory(Index).
+
+%% @doc One page of the merged streams of `Authors'; what is in memory of its payloads comes along, up to
+%% `MaxBytes', beginning next to the anchor.
+-spec page(twitter_service:served(), Authors :: [twitter_nif:jid()], twitter_nif:request(),
+           MaxBytes :: non_neg_integer()) ->
           {ok, twitter_nif:page()} | {error, bad_cursor}.
-page(#{index := Index} = Service, Authors, Request) ->
-    loaded(Service, fun() -> twitter_nif:page(Index, Authors, Request) end).
+page(#{index := Index} = Service, Authors, Request, MaxBytes) ->
+    loaded(Service, fun(Hold) -> twitter_nif:page(Index, Hold, Authors, Request, MaxBytes) end).
 
 %% @doc The posts of `Authors' that have one of these ids: in the order of the ids, and of posts that
 %% share one the newest first.
--spec find(twitter_service:served(), Authors :: [twitter_nif:jid()], Ids :: [binary()]) ->
-          [{Author :: twitter_nif:jid(), Id :: binary()}].
-find(#{index := Index} = Service, Authors, Ids) ->
-    {ok, Found} = loaded(Service, fun() -> twitter_nif:find(Index, Authors, Ids) end),
+-spec find(twitter_service:served(), Authors :: [twitter_nif:jid()], Ids :: [binary()],
+           MaxBytes :: non_neg_integer()) -> [twitter_nif:post()].
+find(#{index := Index} = Service, Authors, Ids, MaxBytes) ->
+    {ok, Found} =
+        loaded(Service, fun(Hold) -> twitter_nif:find(Index, Hold, Authors, Ids, MaxBytes) end),
     Found.
+
+%% @doc Posts that a page or a search has named, each with the size of its payload. What is not in memory
+%% is read from storage, all in one go, and is in memory then. A post that went meanwhile is `gone'.
+-spec read(twitter_service:served(), [twitter_nif:post()]) ->
+          [{Bytes :: non_neg_integer(), twitter_store:post()} | gone].
+read(#{host := Host, index := Index}, Named) ->
+    Unread = [{Author, Id} || {Author, Id, Version} <- Named, is_integer(Version)],
+    Read = stored(Host, Unread),
+    case [{Author, Version, Id, Stored}
+          || {Author, Id, Version} <- Named, is_integer(Version),
+             {Stored, _} <- [maps:get({Author, Id}, Read, gone)]] of
+        [] -> ok;
+        Payloads -> ok = twitter_nif:keep_payloads(Index, Payloads)
+    end,
+    lists:map(fun(Post) -> entry(Post, Read) end, Named).
+
+stored(_Host, []) ->
+    #{};
+stored(Host, Unread) ->
+    maps:from_list([{{Author, Id}, {encode(Post), Post}}
+                    || #{author := Author, id := Id} = Post <- twitter_store:posts(Host, Unread)]).
+
+entry({Author, Id, Stored}, _Read) when is_binary(Stored) ->
+    {byte_size(Stored), decode(Author, Id, Stored)};
+entry({Author, Id, _Version}, Read) ->
+    case Read of
+        #{{Author, Id} := {Stored, Post}} -> {byte_size(Stored), Post};
+        #{} -> gone
+    end.
+
+%% What the core keeps of a post besides its place.
+encode(#{at := At, payload := Payload}) ->
+    term_to_binary({At, Payload}).
+
+decode(Author, Id, Stored) ->
+    {At, Payload} = binary_to_term(Stored),
+    #{author => Author, id => Id, at => At, payload => Payload}.
 
 %% @doc The ids of all posts of an author, oldest first.
 -spec ids(twitter_service:served(), Author :: twitter_nif:jid()) -> [binary()].
 ids(Service, Author) ->
-    {ok, {Posts, _, _, _, _}} = page(Service, [Author], {oldest_first, first_page, 16#ffffffff}),
-    [Id || {_, Id} <- Posts].
+    All = {oldest_first, first_page, 16#ffffffff},
+    {ok, {Posts, _, _, _, _}} = page(Service, [Author], All, 0),
+    [Id || {_, Id, _} <- Posts].
 
-%% @doc A post was stored or deleted: the index takes what `Stamp' reads of it in storage.
+%% @doc A post was stored or deleted: the index takes what `Read' reads of it in storage.
 -spec refresh(twitter_service:served(), Author :: twitter_nif:jid(), Id :: binary(),
-              Stamp :: fun(() -> {ok, Micros :: non_neg_integer()} | none)) -> ok.
-refresh(#{index := Index} = Service, Author, Id, Stamp) ->
+              Read :: fun(() -> {ok, twitter_store:post()} | none)) -> ok.
+refresh(#{index := Index} = Service, Author, Id, Read) ->
     Version = twitter_nif:version(Index, Author),
-    Answer = case Stamp() of
-                 {ok, Micros} -> twitter_nif:put(Index, Author, Version, Micros, Id);
-                 none -> twitter_nif:remove(Index, Author, Version, Id)
+    Answer = case Read() of
+                 {ok, #{at := At} = Post} ->
+                     Micros = twitter_store:micros(At),
+                     twitter_nif:put(Index, Author, Version, Micros, Id, encode(Post));
+                 none ->
+                     twitter_nif:remove(Index, Author, Version, Id)
              end,
     case Answer of
         taken -> ok;
-        stale -> refresh(Service, Author, Id, Stamp)
+        stale -> refresh(Service, Author, Id, Read)
     end.
 
 %% @doc An author's posts changed in some other way.
@@ -47,29 +112,31 @@ forget(Host, Author) ->
         error -> ok
     end.
 
+%% What is loaded stays in the hand of who asked, so that he has to ask only once more, however
+%% little room there is.
 loaded(Service, Ask) ->
-    case Ask() of
+    Hold = twitter_nif:hold_new(),
+    case Ask(Hold) of
         {error, {not_loaded, Authors}} ->
-            lists:foreach(fun(Author) -> load(Service, Author) end, Authors),
-            loaded(Service, Ask);
+            try
+                lists:foreach(fun(Author) -> load(Service, Hold, Author) end, Authors),
+                Ask(Hold)
+            after
+                twitter_nif:release(Hold)
+            end;
         Answer ->
             Answer
     end.
 
 %% One reader loads for all, while the author does not write.
-load(#{index := Index} = Service, Author) ->
+load(#{index := Index} = Service, Hold, Author) ->
     twitter_writer:run(
       Service, Author,
-      fun() ->
-              case twitter_nif:page(Index, [Author], {oldest_first, first_page, 0}) of
-                  {ok, _} -> ok;
-                  {error, {not_loaded, _}} -> offer(Service, Author)
-              end
-      end).
+      fun() -> twitter_nif:hold(Index, Hold, Author) orelse offer(Service, Hold, Author) end).
 
-offer(#{host := Host, index := Index} = Service, Author) ->
+offer(#{host := Host, index := Index} = Service, Hold, Author) ->
     Version = twitter_nif:version(Index, Author),
-    case twitter_nif:load(Index, Author, Version, twitter_store:places(Host, Author)) of
-        taken -> ok;
-        stale -> offer(Service, Author)
+    case twitter_nif:load(Index, Hold, Author, Version, twitter_store:places(Host, Author)) of
+        taken -> true;
+        stale -> offer(Service, Hold, Author)
     end.

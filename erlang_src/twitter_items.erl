@@ -9,6 +9,8 @@
 -define(MAX_IDS, 1000).
 %% After so many bytes of payloads an answer ends, so that no stanza grows beyond measure.
 -define(MAX_BYTES, 1_000_000).
+%% So many posts are read at once: few enough not to read much that the answer has no room for.
+-define(BATCH, 50).
 
 %% @doc Answers an `<items/>' request.
 -spec read(twitter_view:view(), #pubsub{}) -> #pubsub{}.
@@ -21,7 +23,8 @@ read(#{node := {stream, _}} = View, #pubsub{items = #ps_items{items = []} = Item
 read(#{node := {stream, _}} = View, #pubsub{items = #ps_items{items = Wanted}}) ->
     #{reader := #{service := Service, lang := Lang}, authors := Authors} = View,
     length(Wanted) =< ?MAX_IDS orelse twitter_error:refuse({many_ids, ?MAX_IDS}, Lang),
-    Found = twitter_index:find(Service, Authors, [Id || #ps_item{id = Id} <- Wanted]),
+    Ids = [Id || #ps_item{id = Id} <- Wanted],
+    Found = twitter_index:find(Service, Authors, Ids, ?MAX_BYTES),
     answer(View, lists:map(fun item/1, load(Service, lists:sublist(Found, ?MAX_IDS))));
 read(#{reader := #{service := Service}, post := Post} = View, #pubsub{}) ->
     answer(View, lists:map(fun item/1, load(Service, [Post])));
@@ -35,7 +38,7 @@ answer(#{node := Node}, Items) ->
 -spec page(twitter_view:view(), twitter_nif:request(),
            fun((twitter_store:post()) -> Shown)) -> {[Shown], twitter_nif:page()}.
 page(#{reader := #{service := Service, lang := Lang}, authors := Authors}, Request, Show) ->
-    case twitter_index:page(Service, Authors, Request) of
+    case twitter_index:page(Service, Authors, Request, ?MAX_BYTES) of
         {ok, Page} ->
             {Posts, Shortened} = fit(Service, Authors, Request, Page),
             {lists:map(Show, Posts), Shortened};
@@ -51,7 +54,7 @@ fit(Service, Authors, {Order, Anchor, _Limit}, {Posts, _, _, _, _} = Page) ->
             {lists:reverse(from(Anchor, Loaded)), Page};
         _ ->
             Request = {Order, Anchor, Tried},
-            {ok, Shorter} = twitter_index:page(Service, Authors, Request),
+            {ok, Shorter} = twitter_index:page(Service, Authors, Request, ?MAX_BYTES),
             fit(Service, Authors, Request, Shorter)
     end.
 
@@ -66,15 +69,19 @@ load(Service, Posts) ->
 
 %% How many posts were looked at until there were enough bytes, and those found, the last one first. A
 %% post that went between index and storage is left out.
-load(_Service, Posts, Bytes, Tried, Loaded) when Posts =:= []; Bytes =< 0 ->
-    {Tried, Loaded};
-load(#{host := Host} = Service, [{Author, Id} | Posts], Bytes, Tried, Loaded) ->
-    case twitter_store:post(Host, Author, Id) of
-        {ok, #{payload := Payload} = Post} ->
-            load(Service, Posts, Bytes - erlang:external_size(Payload), Tried + 1, [Post | Loaded]);
-        none ->
-            load(Service, Posts, Bytes, Tried + 1, Loaded)
-    end.
+load(Service, [_ | _] = Posts, Bytes, Tried, Loaded) when Bytes > 0 ->
+    {Batch, Rest} = lists:split(min(?BATCH, length(Posts)), Posts),
+    {Left, NowTried, NowLoaded} = take(twitter_index:read(Service, Batch), Bytes, Tried, Loaded),
+    load(Service, Rest, Left, NowTried, NowLoaded);
+load(_Service, _Posts, _Bytes, Tried, Loaded) ->
+    {Tried, Loaded}.
+
+take([{Size, Post} | Read], Bytes, Tried, Loaded) when Bytes > 0 ->
+    take(Read, Bytes - Size, Tried + 1, [Post | Loaded]);
+take([gone | Read], Bytes, Tried, Loaded) when Bytes > 0 ->
+    take(Read, Bytes, Tried + 1, Loaded);
+take(_Read, Bytes, Tried, Loaded) ->
+    {Bytes, Tried, Loaded}.
 
 item(#{author := Author, id := Id, payload := Payload}) ->
     #ps_item{id = Id, publisher = Author, sub_els = twitter_post:unwrap(Payload)}.

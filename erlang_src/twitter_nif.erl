@@ -12,9 +12,10 @@
 -export([recipients/3, next_portion/2, recheck/2]).
 -export([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changed/2,
          rosters_reset/1, sees/3, remembered_recipients/3, remembered_recheck/3]).
--export([index_new/0, version/2, load/4, put/5, remove/4, forget/2, page/3, find/3]).
--export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, version/0, request/0,
-              page/0, online/0, session/0, fanout/0, rosters/0]).
+-export([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
+-export([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5]).
+-export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, hold/0, version/0,
+              request/0, page/0, post/0, online/0, session/0, fanout/0, rosters/0]).
 -on_load(load_library/0).
 -nifs([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
 -nifs([check_draft/5, max_depth/0, text/1, title/1]).
@@ -23,7 +24,8 @@
 -nifs([recipients/3, next_portion/2, recheck/2]).
 -nifs([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changed/2,
        rosters_reset/1, sees/3, remembered_recipients/3, remembered_recheck/3]).
--nifs([index_new/0, version/2, load/4, put/5, remove/4, forget/2, page/3, find/3]).
+-nifs([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
+-nifs([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5]).
 
 -type jid() :: binary().
 %% A bare JID.
@@ -33,6 +35,7 @@
 -type payload() :: {text, binary()} | {element, Xml :: binary()}.
 -type line() :: {User :: binary(), Server :: binary(), Name :: binary(), none | to | from | both}.
 -opaque index() :: reference().
+-opaque hold() :: reference().
 -type version() :: non_neg_integer().
 -opaque online() :: reference().
 -type session() :: {pid(), Resource :: binary()}.
@@ -41,8 +44,12 @@
 -type request() :: {oldest_first | newest_first, anchor(), Limit :: non_neg_integer()}.
 -type anchor() :: first_page | last_page | {'after' | before, Cursor :: binary()}
                 | {index, non_neg_integer()}.
--type page() :: {[{Author :: jid(), item_id()}], First :: binary(), Last :: binary(),
+-type page() :: {[post()], First :: binary(), Last :: binary(),
                  Index :: non_neg_integer(), Count :: non_neg_integer()}.
+-type post() :: {Author :: jid(), item_id(), stored() | version()}.
+%% A post with its payload, or with the version under which to offer the one that is read.
+-type stored() :: binary().
+%% A payload as it is kept for whoever stored it: opaque bytes.
 
 -spec load_library() -> ok | {error, term()}.
 load_library() ->
@@ -173,39 +180,71 @@ remembered_recheck(_Rosters, _Author, _Fanout) -> erlang:nif_error(nif_not_loade
 -spec batches([item_id()], MaxBytes :: pos_integer()) -> [[item_id()]].
 batches(_Ids, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc An empty index. It lives as long as somebody holds the reference.
--spec index_new() -> index().
-index_new() -> erlang:nif_error(nif_not_loaded).
+%% @doc An empty index, whose streams and payloads may take so many bytes. It lives as long as
+%% somebody holds the reference.
+-spec index_new(IndexSize :: non_neg_integer(), CacheSize :: non_neg_integer()) -> index().
+index_new(_IndexSize, _CacheSize) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Sets other sizes, and keeps to them at once.
+-spec set_budgets(index(), IndexSize :: non_neg_integer(), CacheSize :: non_neg_integer()) -> ok.
+set_budgets(_Index, _IndexSize, _CacheSize) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc How much is in memory, in bytes, and of how much.
+-spec memory(index()) ->
+          {StreamBytes :: non_neg_integer(), PayloadBytes :: non_neg_integer(),
+           Authors :: non_neg_integer(), Posts :: non_neg_integer(),
+           Payloads :: non_neg_integer()}.
+memory(_Index) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc What one request has in its hand: the streams it has loaded, though the index may let them go.
+-spec hold_new() -> hold().
+hold_new() -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Whether an author's stream is in the index; then the hold has it.
+-spec hold(index(), hold(), Author :: jid()) -> boolean().
+hold(_Index, _Hold, _Author) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Empties a hold, not to wait for the garbage collector.
+-spec release(hold()) -> ok.
+release(_Hold) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc The version of an author's stream. Ask for it, read the storage, then offer what you read: an
-%% offer is `stale' if the stream changed meanwhile.
+%% offer is `stale' if the stream changed meanwhile, or is not known any more.
 -spec version(index(), Author :: jid()) -> version().
 version(_Index, _Author) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc Offers all posts of an author: times in microseconds since 1970, and ids, in any order.
--spec load(index(), Author :: jid(), ReadUnder :: version(),
+%% @doc Offers all posts of an author: times in microseconds since 1970, and ids, in any order. If it is
+%% taken, the hold has them.
+-spec load(index(), hold(), Author :: jid(), ReadUnder :: version(),
            [{Micros :: non_neg_integer(), item_id()}]) -> taken | stale.
-load(_Index, _Author, _ReadUnder, _Posts) -> erlang:nif_error(nif_not_loaded).
+load(_Index, _Hold, _Author, _ReadUnder, _Posts) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc Offers a post that is stored.
 -spec put(index(), Author :: jid(), ReadUnder :: version(), Micros :: non_neg_integer(),
-          item_id()) -> taken | stale.
-put(_Index, _Author, _ReadUnder, _Micros, _Id) -> erlang:nif_error(nif_not_loaded).
+          item_id(), stored()) -> taken | stale.
+put(_Index, _Author, _ReadUnder, _Micros, _Id, _Payload) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc Offers that no post with this id is stored.
 -spec remove(index(), Author :: jid(), ReadUnder :: version(), item_id()) -> taken | stale.
 remove(_Index, _Author, _ReadUnder, _Id) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc An author's posts changed in a way not told: they are loaded again when next read.
+%% @doc Offers payloads of posts that a page or a search gave without; stale ones are not kept.
+-spec keep_payloads(index(), [{Author :: jid(), ReadUnder :: version(), item_id(), stored()}]) -> ok.
+keep_payloads(_Index, _Payloads) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc An author's posts changed in a way not told: they are read again when next asked for.
 -spec forget(index(), Author :: jid()) -> ok.
 forget(_Index, _Author) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc One page of the merged streams of `Authors'.
--spec page(index(), Authors :: [jid()], request()) ->
+%% @doc One page of the merged streams of `Authors'. Beginning next to the anchor, posts come with
+%% their payloads until these are `MaxBytes' or more. The second try with the same hold, after loading
+%% what was missing, has all that it needs.
+-spec page(index(), hold(), Authors :: [jid()], request(), MaxBytes :: non_neg_integer()) ->
           {ok, page()} | {error, bad_cursor | {not_loaded, [jid()]}}.
-page(_Index, _Authors, _Request) -> erlang:nif_error(nif_not_loaded).
+page(_Index, _Hold, _Authors, _Request, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc All posts of `Authors' with one of these ids, in the order of the ids, then newest first.
--spec find(index(), Authors :: [jid()], [item_id()]) ->
-          {ok, [{Author :: jid(), item_id()}]} | {error, {not_loaded, [jid()]}}.
-find(_Index, _Authors, _Ids) -> erlang:nif_error(nif_not_loaded).
+%% @doc All posts of `Authors' with one of these ids, in the order of the ids, then newest first; with
+%% payloads like a page.
+-spec find(index(), hold(), Authors :: [jid()], [item_id()], MaxBytes :: non_neg_integer()) ->
+          {ok, [post()]} | {error, {not_loaded, [jid()]}}.
+find(_Index, _Hold, _Authors, _Ids, _MaxBytes) -> erlang:nif_error(nif_not_loaded).

@@ -10,7 +10,7 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([start_link/1, find/1, all/1, pubsub_starts/1, pubsub_stops/1]).
+-export([start_link/1, find/1, all/1, pubsub_starts/1, pubsub_stops/1, options_changed/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 -export_type([served/0]).
 
@@ -55,6 +55,11 @@ pubsub_starts(ServerHost) ->
 pubsub_stops(ServerHost) ->
     tell(ServerHost, pubsub_stops).
 
+%% @doc The options of mod_twitter of the vhost have changed.
+-spec options_changed(ServerHost :: binary()) -> ok.
+options_changed(ServerHost) ->
+    tell(ServerHost, options_changed).
+
 tell(ServerHost, Message) ->
     case whereis(name(ServerHost)) of
         undefined ->
@@ -81,7 +86,8 @@ handle_cast(_Message, State) ->
     {noreply, State}.
 
 %% @private
--spec handle_info(pubsub_starts | pubsub_stops | term(), #state{}) -> {noreply, #state{}}.
+-spec handle_info(pubsub_starts | pubsub_stops | options_changed | term(), #state{}) ->
+          {noreply, #state{}}.
 handle_info(pubsub_starts, State) ->
     Active = activate(State),
     %% By now mod_pubsub has started all its hosts, and told of each.
@@ -94,6 +100,12 @@ handle_info(pubsub_stops, #state{server_host = ServerHost, hosts = Hosts} = Stat
         false -> complain(ServerHost, wrong_nodetree())
     end,
     {noreply, serve([], State)};
+handle_info(options_changed, #state{hosts = Hosts} = State) ->
+    lists:foreach(fun(Host) ->
+                          {ok, Service} = find(Host),
+                          ok = twitter_index:resize(Service)
+                  end, Hosts),
+    {noreply, State};
 handle_info(_Message, State) ->
     {noreply, State}.
 
@@ -143,7 +155,7 @@ serve(Hosts, #state{server_host = ServerHost, hosts = Before} = State) ->
     lists:foreach(
       fun(Host) ->
               Service = #{host => Host, server_host => ServerHost,
-                          index => twitter_nif:index_new()},
+                          index => twitter_index:new(ServerHost)},
               persistent_term:put({?MODULE, Host}, Service)
       end, Hosts),
     State#state{hosts = Hosts}.

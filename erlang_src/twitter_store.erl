@@ -10,7 +10,8 @@
 -include_lib("xmpp/include/xmpp.hrl").
 -include_lib("ejabberd/include/pubsub.hrl").
 
--export([ensure_node/2, delete_node/2, purge/2, owner/1, authors/1, places/2, post/3, stamp/2, sync/0]).
+-export([ensure_node/2, delete_node/2, purge/2, owner/1, authors/1, places/2, posts/2, post/3, sync/0]).
+-export([micros/1]).
 -export_type([post/0]).
 
 -type post() :: #{author := twitter_nif:jid(), id := binary(), at := erlang:timestamp(),
@@ -162,28 +163,30 @@ places(Host, Author) ->
             [{micros(At), Id} || #pubsub_item{itemid = {Id, _}, creation = {At, _}} <- Items]
     end.
 
-%% @doc One post.
--spec post(Host :: binary(), Author :: twitter_nif:jid(), Id :: binary()) -> {ok, post()} | none.
-post(Host, Author, Id) ->
-    case node_index(Host, Author) of
-        none ->
-            none;
-        Nidx ->
-            case action(Host, get_item, [Nidx, Id]) of
-                {error, #stanza_error{reason = 'item-not-found'}} ->
-                    none;
-                Found ->
-                    #pubsub_item{creation = {At, _}, payload = Payload} = result(Found),
-                    {ok, #{author => Author, id => Id, at => At, payload => Payload}}
-            end
-    end.
+%% @doc Some posts, in one go: the node of each author is looked up once, and the items are read in one
+%% context. Those that are not stored are left out.
+-spec posts(Host :: binary(), [{Author :: twitter_nif:jid(), Id :: binary()}]) -> [post()].
+posts(Host, Wanted) ->
+    Authors = lists:usort([Author || {Author, _} <- Wanted]),
+    Nodes = maps:from_list([{Author, node_index(Host, Author)} || Author <- Authors]),
+    mnesia:sync_dirty(
+      fun() ->
+              [Post || {Author, Id} <- Wanted, {ok, Post} <- [post(maps:get(Author, Nodes), Author, Id)]]
+      end).
 
-%% @doc When a stored item was first published, in microseconds. To be called in a transaction.
--spec stamp(mod_pubsub:nodeIdx(), Id :: binary()) -> {ok, non_neg_integer()} | none.
-stamp(Nidx, Id) ->
+%% @doc One post of the node with this index. To be called in a pubsub transaction.
+-spec post(mod_pubsub:nodeIdx() | none, Author :: twitter_nif:jid(), Id :: binary()) ->
+          {ok, post()} | none.
+post(none, _Author, _Id) ->
+    none;
+post(Nidx, Author, Id) ->
     case node_twitter:get_item(Nidx, Id) of
-        {result, #pubsub_item{creation = {At, _}}} -> {ok, micros(At)};
-        {error, _} -> none
+        {result, #pubsub_item{creation = {At, _}, payload = Payload}} ->
+            {ok, #{author => Author, id => Id, at => At, payload => Payload}};
+        {error, #stanza_error{reason = 'item-not-found'}} ->
+            none;
+        {error, Error} ->
+            throw({refused, Error})
     end.
 
 %% @doc Returns when all that was written is safe from a crash of the virtual machine. Mnesia keeps
@@ -213,6 +216,7 @@ action(Host, Function, Args) ->
 result({result, Result}) -> Result;
 result({error, Error}) -> throw({refused, Error}).
 
+%% @doc A moment in microseconds since 1970.
 -spec micros(erlang:timestamp()) -> non_neg_integer().
 micros({Mega, Seconds, Micro}) ->
     (Mega * 1_000_000 + Seconds) * 1_000_000 + Micro.

@@ -13,7 +13,7 @@
           %% Friends by name, where the node shows friends or posts of several people.
           friends := [{twitter_nif:jid(), Name :: binary()}],
           %% Of a node that is one post: which. In FriendsStream the newest with this id.
-          post => {Author :: twitter_nif:jid(), Id :: binary()}}.
+          post => twitter_nif:post()}.
 
 %% @doc Opens a node, or refuses it.
 -spec open(twitter_reader:reader(), unknown | twitter_nif:node_term()) -> view().
@@ -21,7 +21,8 @@ open(#{lang := Lang}, unknown) ->
     twitter_error:refuse(not_found, Lang);
 open(#{service := Service, lang := Lang} = Reader, {post, {Stream, Id}} = Node) ->
     #{authors := Authors} = View = open(Reader, {stream, Stream}),
-    case twitter_index:find(Service, Authors, [Id]) of
+    %% One byte: the payload of the first is enough.
+    case twitter_index:find(Service, Authors, [Id], 1) of
         [Post | _] -> View#{node := Node, post => Post};
         [] -> twitter_error:refuse(not_found, Lang)
     end;

@@ -198,6 +198,10 @@ bad_values_are_refused_at_reload(Config) ->
             {max_post_size, -1, [<<"positive integer">>]},
             {max_post_size, <<"x">>, [<<"integer">>]},
             {body, 5, []},
+            {cache_size, 0, [<<"integer from 1 to">>]},
+            {cache_size, <<"large">>, [<<"integer">>]},
+            {index_size, -1, [<<"integer from 1 to">>]},
+            {index_size, 1 bsl 41, [<<"integer from 1 to">>]},
             {max_posts, 0, [<<"positive integer">>]},
             {max_posts, <<"many">>, [<<"integer">>]},
             {no_such_option, 1, [<<"max_posts">>]}

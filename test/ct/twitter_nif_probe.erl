@@ -2,7 +2,7 @@
 %%% own node holds it, so whole conversations with one must happen there.
 -module(twitter_nif_probe).
 
--export([index_shapes/0, index_refusals/0, fanout_shapes/0, large_arguments/0, fill/1, drop_indexes/2, resident/0, attempt/2]).
+-export([index_shapes/0, payload_shapes/0, index_refusals/0, fanout_shapes/0, large_arguments/0, fill/1, drop_indexes/2, resident/0, attempt/2]).
 
 -define(AUTHOR, <<"alice@localhost">>).
 -define(OTHER, <<"bob@localhost">>).
@@ -10,14 +10,18 @@
 %% @doc Every answer that the functions of an index give.
 -spec index_shapes() -> ok.
 index_shapes() ->
-    Index = twitter_nif:index_new(),
-    Page = fun(Order, Anchor, Limit) -> twitter_nif:page(Index, [?AUTHOR], {Order, Anchor, Limit}) end,
+    Index = index(),
+    Hold = twitter_nif:hold_new(),
+    Page = fun(Order, Anchor, Limit) -> bare(page(Index, [?AUTHOR], {Order, Anchor, Limit})) end,
+    Find = fun(Ids) -> bare(twitter_nif:find(Index, Hold, [?AUTHOR], Ids, 0)) end,
     {error, {not_loaded, [?AUTHOR]}} = Page(oldest_first, first_page, 10),
-    {error, {not_loaded, [?AUTHOR]}} = twitter_nif:find(Index, [?AUTHOR], [<<"a">>]),
-    {ok, {[], <<>>, <<>>, 0, 0}} = twitter_nif:page(Index, [], {oldest_first, first_page, 10}),
+    {error, {not_loaded, [?AUTHOR]}} = Find([<<"a">>]),
+    {ok, {[], <<>>, <<>>, 0, 0}} = page(Index, [], {oldest_first, first_page, 10}),
+    false = twitter_nif:hold(Index, Hold, ?AUTHOR),
     Version = twitter_nif:version(Index, ?AUTHOR),
-    true = is_integer(Version) andalso Version >= 0,
-    taken = twitter_nif:load(Index, ?AUTHOR, Version, [{3, <<"c">>}, {1, <<"a">>}, {2, <<"b">>}]),
+    true = is_integer(Version) andalso Version > 0,
+    taken = twitter_nif:load(Index, Hold, ?AUTHOR, Version, [{3, <<"c">>}, {1, <<"a">>}, {2, <<"b">>}]),
+    true = twitter_nif:hold(Index, Hold, ?AUTHOR),
     [A, B, C] = [{?AUTHOR, Id} || Id <- [<<"a">>, <<"b">>, <<"c">>]],
     {ok, {[A, B, C], First, Last, 0, 3}} = Page(oldest_first, first_page, 10),
     {ok, {[C, B, A], Last, First, 0, 3}} = Page(newest_first, first_page, 10),
@@ -29,22 +33,60 @@ index_shapes() ->
     {ok, {[], <<>>, <<>>, _, 3}} = Page(oldest_first, first_page, 0),
     {error, bad_cursor} = Page(oldest_first, {'after', <<"no cursor">>}, 10),
     {error, bad_cursor} = Page(oldest_first, {before, binary:copy(<<"A">>, 1_000_000)}, 10),
-    {ok, [A]} = twitter_nif:find(Index, [?AUTHOR], [<<"a">>]),
-    {ok, []} = twitter_nif:find(Index, [?AUTHOR], [<<"nothing">>]),
-    {ok, []} = twitter_nif:find(Index, [?AUTHOR], []),
-    {ok, [C, A]} = twitter_nif:find(Index, [?AUTHOR], [<<"c">>, <<"nothing">>, <<"a">>]),
+    {ok, [A]} = Find([<<"a">>]),
+    {ok, []} = Find([<<"nothing">>]),
+    {ok, []} = Find([]),
+    {ok, [C, A]} = Find([<<"c">>, <<"nothing">>, <<"a">>]),
     Next = twitter_nif:version(Index, ?AUTHOR),
-    taken = twitter_nif:put(Index, ?AUTHOR, Next, 4, <<"d">>),
-    stale = twitter_nif:put(Index, ?AUTHOR, Next, 5, <<"e">>),
+    taken = twitter_nif:put(Index, ?AUTHOR, Next, 4, <<"d">>, <<"payload">>),
+    stale = twitter_nif:put(Index, ?AUTHOR, Next, 5, <<"e">>, <<"payload">>),
     stale = twitter_nif:remove(Index, ?AUTHOR, Next, <<"d">>),
-    stale = twitter_nif:load(Index, ?AUTHOR, Next, []),
+    stale = twitter_nif:load(Index, Hold, ?AUTHOR, Next, []),
     taken = twitter_nif:remove(Index, ?AUTHOR, twitter_nif:version(Index, ?AUTHOR), <<"d">>),
     {ok, {[A, B, C], _, _, _, _}} = Page(oldest_first, first_page, 10),
     ok = twitter_nif:forget(Index, ?AUTHOR),
     {error, {not_loaded, [?AUTHOR]}} = Page(oldest_first, first_page, 10),
-    {error, {not_loaded, Missing}} =
-        twitter_nif:page(Index, [?AUTHOR, ?OTHER], {oldest_first, first_page, 10}),
+    {error, {not_loaded, Missing}} = page(Index, [?AUTHOR, ?OTHER], {oldest_first, first_page, 10}),
     [?AUTHOR, ?OTHER] = lists:sort(Missing),
+    %% What a request holds is there for it, whatever became of the index, until it is released.
+    {ok, [A]} = Find([<<"a">>]),
+    ok = twitter_nif:release(Hold),
+    {error, {not_loaded, [?AUTHOR]}} = Find([<<"a">>]),
+    ok.
+
+%% @doc How payloads come and go.
+-spec payload_shapes() -> ok.
+payload_shapes() ->
+    Index = index(),
+    All = {oldest_first, first_page, 10},
+    taken = twitter_nif:load(Index, twitter_nif:hold_new(), ?AUTHOR, twitter_nif:version(Index, ?AUTHOR), [
+        {1, <<"a">>}, {2, <<"b">>}, {3, <<"c">>}
+    ]),
+    Read = fun(MaxBytes) ->
+        {ok, {Posts, _, _, _, 3}} = twitter_nif:page(Index, twitter_nif:hold_new(), [?AUTHOR], All, MaxBytes),
+        [Cached || {?AUTHOR, _, Cached} <- Posts]
+    end,
+    Version = twitter_nif:version(Index, ?AUTHOR),
+    [Version, Version, Version] = Read(1000),
+    Keep = fun(List) -> twitter_nif:keep_payloads(Index, [{?AUTHOR, V, Id, P} || {V, Id, P} <- List]) end,
+    ok = Keep([]),
+    ok = Keep([{Version, <<"a">>, <<"of a">>}, {Version + 1, <<"b">>, <<"stale">>}, {Version, <<"c">>, <<>>}]),
+    [<<"of a">>, Version, <<>>] = Read(1000),
+    [<<"of a">>, Version, Version] = Read(1),
+    [Version, Version, Version] = Read(0),
+    {ok, [{?AUTHOR, <<"c">>, <<>>}, {?AUTHOR, <<"b">>, Version}]} =
+        twitter_nif:find(Index, twitter_nif:hold_new(), [?AUTHOR], [<<"c">>, <<"b">>], 1000),
+    Large = binary:copy(<<"0123456789abcdef">>, 4096),
+    taken = twitter_nif:put(Index, ?AUTHOR, Version, 2, <<"b">>, Large),
+    [<<"of a">>, Large, <<>>] = Read(100_000),
+    {_, Bytes, 1, 3, 3} = twitter_nif:memory(Index),
+    true = Bytes > 65_536 andalso Bytes < 67_000,
+    taken = twitter_nif:remove(Index, ?AUTHOR, twitter_nif:version(Index, ?AUTHOR), <<"c">>),
+    {_, _, 1, 2, 2} = twitter_nif:memory(Index),
+    ok = twitter_nif:set_budgets(Index, 0, 1),
+    %% The version is still known.
+    {_, 0, 1, 0, 0} = twitter_nif:memory(Index),
+    {error, {not_loaded, [?AUTHOR]}} = page(Index, [?AUTHOR], All),
     ok.
 
 %% @doc Every answer that the functions of a fan-out give.
@@ -115,35 +157,58 @@ portions(Fanout, Here, Users) ->
 %% @doc The calls with a wrong argument that did anything but raise badarg.
 -spec index_refusals() -> [{atom(), [term()], Outcome :: term()}].
 index_refusals() ->
-    Index = twitter_nif:index_new(),
-    taken = twitter_nif:load(Index, ?AUTHOR, twitter_nif:version(Index, ?AUTHOR), [{1, <<"a">>}]),
+    Index = index(),
+    Hold = twitter_nif:hold_new(),
+    taken = twitter_nif:load(Index, Hold, ?AUTHOR, twitter_nif:version(Index, ?AUTHOR), [{1, <<"a">>}]),
     Request = {oldest_first, first_page, 10},
     Wrong = [undefined, -1, 1.5, 1 bsl 70, "list", [], #{}, {}, self(), make_ref(), <<1:3>>],
+    NoReference = [Index | Wrong],
     Calls =
-        [{version, [W, ?AUTHOR]} || W <- Wrong] ++
+        [{index_new, [W, 1]} || W <- Wrong] ++
+            [{index_new, [1, W]} || W <- Wrong] ++
+            [{set_budgets, [W, 1, 1]} || W <- [Hold | Wrong]] ++
+            [{set_budgets, [Index, W, 1]} || W <- Wrong] ++
+            [{set_budgets, [Index, 1, W]} || W <- Wrong] ++
+            [{memory, [W]} || W <- [Hold | Wrong]] ++
+            [{hold, [W, Hold, ?AUTHOR]} || W <- [Hold | Wrong]] ++
+            [{hold, [Index, W, ?AUTHOR]} || W <- NoReference] ++
+            [{hold, [Index, Hold, W]} || W <- Wrong] ++
+            [{release, [W]} || W <- NoReference] ++
+            [{version, [W, ?AUTHOR]} || W <- Wrong] ++
             [{version, [Index, W]} || W <- [<<>>, <<"@">>, <<"a@b/c">>, <<255>> | Wrong]] ++
-            [{load, [Index, ?AUTHOR, W, []]} || W <- Wrong] ++
-            [{load, [Index, ?AUTHOR, 0, W]} || W <- Wrong -- [[], "list"]] ++
-            [{load, [Index, ?AUTHOR, 0, [{W, <<"a">>}]]} || W <- Wrong] ++
-            [{load, [Index, ?AUTHOR, 0, [{1, W}]]} || W <- Wrong] ++
-            [{load, [Index, ?AUTHOR, 0, [{1, <<"a">>} | W]]} || W <- Wrong -- [[], "list"]] ++
-            [{put, [Index, ?AUTHOR, 0, W, <<"a">>]} || W <- Wrong] ++
-            [{put, [Index, ?AUTHOR, 0, 1, W]} || W <- Wrong] ++
+            [{load, [Index, W, ?AUTHOR, 0, []]} || W <- NoReference] ++
+            [{load, [Index, Hold, ?AUTHOR, W, []]} || W <- Wrong] ++
+            [{load, [Index, Hold, ?AUTHOR, 0, W]} || W <- Wrong -- [[], "list"]] ++
+            [{load, [Index, Hold, ?AUTHOR, 0, [{W, <<"a">>}]]} || W <- Wrong] ++
+            [{load, [Index, Hold, ?AUTHOR, 0, [{1, W}]]} || W <- Wrong] ++
+            [{load, [Index, Hold, ?AUTHOR, 0, [{1, <<"a">>} | W]]} || W <- Wrong -- [[], "list"]] ++
+            [{put, [Index, ?AUTHOR, 0, W, <<"a">>, <<>>]} || W <- Wrong] ++
+            [{put, [Index, ?AUTHOR, 0, 1, W, <<>>]} || W <- Wrong] ++
+            [{put, [Index, ?AUTHOR, 0, 1, <<"a">>, W]} || W <- Wrong] ++
             [{remove, [Index, ?AUTHOR, 0, W]} || W <- Wrong] ++
+            [{keep_payloads, [Index, W]} || W <- Wrong -- [[]]] ++
+            [
+                {keep_payloads, [Index, [setelement(N, {?AUTHOR, 0, <<"a">>, <<>>}, W)]]}
+             || N <- [1, 2, 3, 4], W <- Wrong
+            ] ++
             [{forget, [Index, W]} || W <- Wrong] ++
-            [{page, [Index, W, Request]} || W <- Wrong -- [[]]] ++
-            [{page, [Index, [W], Request]} || W <- Wrong] ++
-            [{page, [Index, [?AUTHOR], W]} || W <- Wrong] ++
-            [{page, [Index, [?AUTHOR], {W, first_page, 1}]} || W <- Wrong] ++
-            [{page, [Index, [?AUTHOR], {oldest_first, W, 1}]} || W <- Wrong] ++
-            [{page, [Index, [?AUTHOR], {oldest_first, {'after', W}, 1}]} || W <- Wrong] ++
-            [{page, [Index, [?AUTHOR], {oldest_first, {index, W}, 1}]} || W <- Wrong] ++
-            [{page, [Index, [?AUTHOR], {oldest_first, first_page, W}]} || W <- Wrong] ++
-            [{find, [Index, [?AUTHOR], W]} || W <- Wrong -- [[]]] ++
-            [{find, [Index, [?AUTHOR], [W]]} || W <- Wrong],
+            [{page, [Index, W, [?AUTHOR], Request, 1]} || W <- NoReference] ++
+            [{page, [Index, Hold, W, Request, 1]} || W <- Wrong -- [[]]] ++
+            [{page, [Index, Hold, [W], Request, 1]} || W <- Wrong] ++
+            [{page, [Index, Hold, [?AUTHOR], W, 1]} || W <- Wrong] ++
+            [{page, [Index, Hold, [?AUTHOR], {W, first_page, 1}, 1]} || W <- Wrong] ++
+            [{page, [Index, Hold, [?AUTHOR], {oldest_first, W, 1}, 1]} || W <- Wrong] ++
+            [{page, [Index, Hold, [?AUTHOR], {oldest_first, {'after', W}, 1}, 1]} || W <- Wrong] ++
+            [{page, [Index, Hold, [?AUTHOR], {oldest_first, {index, W}, 1}, 1]} || W <- Wrong] ++
+            [{page, [Index, Hold, [?AUTHOR], {oldest_first, first_page, W}, 1]} || W <- Wrong] ++
+            [{page, [Index, Hold, [?AUTHOR], Request, W]} || W <- Wrong] ++
+            [{find, [Index, W, [?AUTHOR], [], 1]} || W <- NoReference] ++
+            [{find, [Index, Hold, [?AUTHOR], W, 1]} || W <- Wrong -- [[]]] ++
+            [{find, [Index, Hold, [?AUTHOR], [W], 1]} || W <- Wrong] ++
+            [{find, [Index, Hold, [?AUTHOR], [], W]} || W <- Wrong],
     Odd = [{F, Args, Outcome} || {F, Args} <- Calls, Outcome <- [attempt(F, Args)], Outcome =/= badarg],
     %% No harm was done by any of them.
-    {ok, {[{?AUTHOR, <<"a">>}], _, _, 0, 1}} = twitter_nif:page(Index, [?AUTHOR], Request),
+    {ok, {[{?AUTHOR, <<"a">>}], _, _, 0, 1}} = bare(page(Index, [?AUTHOR], Request)),
     Odd.
 
 %% @doc What a call does: the error it raises, or what it returns.
@@ -179,14 +244,33 @@ large_arguments() ->
     [Ids] = twitter_nif:batches(Ids, 16#7fffffff),
     ok.
 
-%% @doc Makes an index with that many posts.
+%% @doc Makes an index with that many posts and their payloads.
 -spec fill(pos_integer()) -> twitter_nif:index().
 fill(Count) ->
-    Index = twitter_nif:index_new(),
-    Posts = [{N, <<"a post with an id of its own ", (integer_to_binary(N))/binary>>} || N <- lists:seq(1, Count)],
-    taken = twitter_nif:load(Index, ?AUTHOR, twitter_nif:version(Index, ?AUTHOR), Posts),
-    {ok, {[_], _, _, _, Count}} = twitter_nif:page(Index, [?AUTHOR], {newest_first, first_page, 1}),
+    Index = index(),
+    Id = fun(N) -> <<"a post with an id of its own ", (integer_to_binary(N))/binary>> end,
+    Version = twitter_nif:version(Index, ?AUTHOR),
+    Posts = [{N, Id(N)} || N <- lists:seq(1, Count)],
+    taken = twitter_nif:load(Index, twitter_nif:hold_new(), ?AUTHOR, Version, Posts),
+    Payload = binary:copy(<<"payload ">>, 25),
+    ok = twitter_nif:keep_payloads(Index, [{?AUTHOR, Version, Id(N), Payload} || N <- lists:seq(1, Count)]),
+    {ok, {[_], _, _, _, Count}} = page(Index, [?AUTHOR], {newest_first, first_page, 1}),
+    {_, _, 1, Count, Count} = twitter_nif:memory(Index),
     Index.
+
+index() ->
+    twitter_nif:index_new(1 bsl 28, 1 bsl 26).
+
+page(Index, Authors, Request) ->
+    twitter_nif:page(Index, twitter_nif:hold_new(), Authors, Request, 0).
+
+%% Without payloads.
+bare({ok, {Posts, First, Last, At, Count}}) -> {ok, {names(Posts), First, Last, At, Count}};
+bare({ok, Posts}) -> {ok, names(Posts)};
+bare(Error) -> Error.
+
+names(Posts) ->
+    [{Author, Id} || {Author, Id, Version} <- Posts, is_integer(Version)].
 
 %% @doc Makes and drops indexes, each in a process of its own.
 -spec drop_indexes(Times :: non_neg_integer(), Count :: pos_integer()) -> ok.

@@ -4,7 +4,7 @@
 
 -include_lib("ejabberd/include/pubsub.hrl").
 
--export([suite/0, all/0, groups/0, init_per_suite/1, end_per_suite/1]).
+-export([suite/0, all/0, groups/0, init_per_suite/1, end_per_suite/1, init_per_group/2, end_per_group/2]).
 -export([
     pages_are_the_whole_stream/1,
     posts_arrive_between_pages/1,
@@ -23,10 +23,12 @@ suite() ->
     [{timetrap, {seconds, 60}}].
 
 all() ->
-    [{group, reading_on}, no_error_was_logged].
+    [{group, roomy}, {group, tiny}].
 
 groups() ->
     [
+        {roomy, [], [{group, reading_on}, no_error_was_logged]},
+        {tiny, [], [{group, reading_on}, no_error_was_logged]},
         {reading_on, [parallel], [
             pages_are_the_whole_stream,
             posts_arrive_between_pages,
@@ -38,11 +40,20 @@ groups() ->
         ]}
     ].
 
-init_per_suite(Config) ->
-    twitter_cases:start(Config).
+init_per_suite(Config) -> Config.
 
-end_per_suite(Config) ->
-    twitter_cases:stop(Config).
+end_per_suite(_Config) -> ok.
+
+init_per_group(roomy, Config) ->
+    twitter_cases:start(Config, #{name => "roomy"});
+init_per_group(tiny, Config) ->
+    %% What is read has to be loaded from storage each time.
+    twitter_cases:start(Config, #{name => "tiny", twitter => #{index_size => 2000, cache_size => 2000}});
+init_per_group(reading_on, Config) ->
+    Config.
+
+end_per_group(reading_on, _Config) -> ok;
+end_per_group(_Group, Config) -> twitter_cases:stop(Config).
 
 %%% All pages
 

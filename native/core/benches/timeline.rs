@@ -4,7 +4,7 @@
 //! Names: `page_20/FRIENDSxPOSTS/POSITION/HOW`. All lists are newest first. POSITION is `head` (the
 //! first page), `middle_cursor` (the page after the middlemost post) or `middle_index` (the same
 //! page, asked for by its index). HOW is `timeline` (the merge alone), `service` (with the look-up
-//! of all friends' streams, as a request does it) or `collect_and_sort`.
+//! of all friends' streams and of the payloads, as a request does it) or `collect_and_sort`.
 //!
 //! Run: `cargo bench -p twitter_core --bench timeline`
 // A panic before the timing starts is a wrong result; sizes are constants.
@@ -17,7 +17,7 @@ use std::time::Duration;
 use criterion::{Criterion, SamplingMode};
 use twitter_core::cursor::Cursor;
 use twitter_core::jid::BareJid;
-use twitter_core::service::{Offer, Service};
+use twitter_core::service::{Cached, Hold, Offer, Service};
 use twitter_core::stream::{Micros, Place, Stream};
 use twitter_core::timeline::{Anchor, Order, Page, PostRef, Request, Timeline};
 
@@ -84,13 +84,35 @@ enum Start<'a> {
 }
 
 fn loaded(authors: &[BareJid], posts: u64) -> Service {
-    let service = Service::default();
+    let service = Service::new(1 << 30, 1 << 26);
     for (friend, author) in authors.iter().enumerate() {
         let version = service.version(author);
-        let outcome = service.load(author, version, places(friend, posts));
+        let outcome = service.load(author, version, places(friend, posts), &Hold::default());
         assert_eq!(outcome, Offer::Taken);
     }
     service
+}
+
+/// The page, every payload of which is in memory when it is asked for again.
+fn read(service: &Service, authors: &[BareJid], request: &Request) -> Page {
+    let ask = || {
+        let hold = Hold::default();
+        let found = service.page(authors, request, &hold, 1_000_000);
+        found.unwrap_or_else(|missing| panic!("{missing:?}"))
+    };
+    let (page, cached) = ask();
+    for (post, cached) in page.posts.iter().zip(cached) {
+        let author = authors.iter().find(|jid| jid.as_str() == post.author);
+        if let (Some(author), Cached::Unread(version)) = (author, cached) {
+            let payload = vec![0; 200].into();
+            let outcome = service.keep_payload(author, version, &post.id, payload);
+            assert_eq!(outcome, Offer::Taken);
+        }
+    }
+    let (again, cached) = ask();
+    assert_eq!(again, page);
+    assert!(cached.iter().all(|c| matches!(c, Cached::Payload(_))));
+    page
 }
 
 fn page_20(criterion: &mut Criterion, friends: usize, posts: u64) {
@@ -127,7 +149,7 @@ fn page_20(criterion: &mut Criterion, friends: usize, posts: u64) {
         let expected = collect_and_sort(&streams, &start);
         assert_eq!(expected.posts.len(), LIMIT);
         assert_eq!(timeline.page(&request), expected);
-        assert_eq!(service.page(&authors, &request), Ok(expected));
+        assert_eq!(read(&service, &authors, &request), expected);
 
         let mut group = criterion.benchmark_group(format!("page_20/{friends}x{posts}/{position}"));
         group.warm_up_time(Duration::from_millis(500));
@@ -136,7 +158,8 @@ fn page_20(criterion: &mut Criterion, friends: usize, posts: u64) {
             b.iter(|| timeline.page(black_box(&request)));
         });
         group.bench_function("service", |b| {
-            b.iter(|| service.page(black_box(&authors), black_box(&request)));
+            let hold = Hold::default();
+            b.iter(|| service.page(black_box(&authors), black_box(&request), &hold, 1_000_000));
         });
         // Takes up to a tenth of a second: few samples, one page each.
         group.sample_size(10).sampling_mode(SamplingMode::Flat);

@@ -18,13 +18,19 @@
 //! | [`rosters`] | who may see whom, remembered while nothing changes |
 //! | [`fanout`] | whom a post is sent to, portion by portion |
 //! | [`portions`] | long lists cut for several messages |
-//! | [`service`] | one pubsub host: the index of all streams, shared between threads |
+//! | [`service`] | one pubsub host: the index of all streams and the payloads of recent posts |
+//! | [`cache`] | those payloads, within a budget |
+//! | `slots` | the streams of all authors, under versions and within a budget |
+//! | `lru`, `shards` | the maps of both: what was used longest ago, and a lock for each portion |
+//! | `names` | addresses as numbers |
 #![forbid(unsafe_code)]
 
+pub mod cache;
 pub mod cursor;
 pub mod fanout;
 pub mod friends;
 pub mod jid;
+mod lru;
 mod names;
 pub mod online;
 pub mod path;
@@ -32,6 +38,8 @@ pub mod portions;
 pub mod post;
 pub mod rosters;
 pub mod service;
+mod shards;
+mod slots;
 pub mod stream;
 pub mod timeline;
 pub mod title;

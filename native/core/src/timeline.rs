@@ -34,6 +34,14 @@ pub enum Anchor {
     Index(usize),
 }
 
+impl Anchor {
+    /// Whether the page ends there: else it begins there.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        matches!(self, Self::End | Self::Before(_))
+    }
+}
+
 /// Which page of which list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {

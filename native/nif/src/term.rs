@@ -11,7 +11,8 @@ use twitter_core::jid::BareJid;
 use twitter_core::online::{Online, Session};
 use twitter_core::path::{Node, StreamPath, WireNode};
 use twitter_core::post::{Payload, Refusal};
-use twitter_core::timeline::{Anchor, Order, Page, PostRef, Request};
+use twitter_core::service::Offer;
+use twitter_core::timeline::{Anchor, Order, Request};
 
 pub mod atoms {
     //! Every atom that is no variant of an enum.
@@ -336,46 +337,6 @@ impl RequestTerm<'_> {
     }
 }
 
-/// `{Author, Id}`
-#[derive(NifTuple)]
-pub struct Post {
-    author: String,
-    id: String,
-}
-
-impl From<PostRef> for Post {
-    fn from(post: PostRef) -> Self {
-        Self {
-            id: post.id.to_string(),
-            author: post.author,
-        }
-    }
-}
-
-/// `{Posts, FirstCursor, LastCursor, Index, Count}`; the cursors of an empty page are empty.
-#[derive(NifTuple)]
-pub struct PageTerm {
-    posts: Vec<Post>,
-    first: String,
-    last: String,
-    index: usize,
-    count: usize,
-}
-
-impl From<Page> for PageTerm {
-    fn from(page: Page) -> Self {
-        let cursor =
-            |post: Option<&PostRef>| post.map_or_else(String::new, |p| p.cursor().encode());
-        Self {
-            first: cursor(page.posts.first()),
-            last: cursor(page.posts.last()),
-            index: page.index,
-            count: page.count,
-            posts: page.posts.into_iter().map(Post::from).collect(),
-        }
-    }
-}
-
 /// The `Reason` of an `{error, Reason}`.
 pub enum Failure {
     NoAuthor,
@@ -404,5 +365,13 @@ impl Encoder for Failure {
             Self::Refused(Refusal::LongId) => atoms::long_id(),
         };
         atom.encode(env)
+    }
+}
+
+/// `taken | stale`
+pub fn taken(offer: Offer) -> Atom {
+    match offer {
+        Offer::Taken => atoms::taken(),
+        Offer::Stale => atoms::stale(),
     }
 }

@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 
+use twitter_core::cache::StoredPayload;
 use twitter_core::jid::BareJid;
-use twitter_core::service::{NotLoaded, Service};
+use twitter_core::service::{Cached, Hold, NotLoaded, Service};
 use twitter_core::stream::{Micros, Place};
 use twitter_core::timeline::{Anchor, Order, PostRef, Request};
 
@@ -44,21 +45,31 @@ pub fn place(id: &str, at: u64) -> Place {
     }
 }
 
+/// The payload under which a post is stored: an edit that changes nothing but the time makes another.
+pub fn payload(id: &str, at: u64) -> StoredPayload {
+    format!("{id} of {at}").into_bytes().into()
+}
+
 pub fn places(shelf: &Shelf) -> Vec<Place> {
     shelf.iter().map(|(id, at)| place(id, *at)).collect()
 }
 
-/// The whole list that a reader of these authors gets.
-pub fn ask(service: &Service, authors: &[usize]) -> Result<Vec<PostRef>, NotLoaded> {
+/// The whole list that a reader of these authors gets, with what there is of the payloads.
+pub fn ask(
+    service: &Service,
+    authors: &[usize],
+    hold: &Hold,
+) -> Result<Vec<(PostRef, Cached)>, NotLoaded> {
     let authors: Vec<BareJid> = authors.iter().map(|a| jid(*a)).collect();
     let request = Request {
         order: Order::OldestFirst,
         anchor: Anchor::Start,
         limit: usize::MAX,
     };
-    let page = service.page(&authors, &request)?;
+    let (page, cached) = service.page(&authors, &request, hold, usize::MAX)?;
     assert_eq!((page.index, page.count), (0, page.posts.len()));
-    Ok(page.posts)
+    assert_eq!(cached.len(), page.posts.len());
+    Ok(page.posts.into_iter().zip(cached).collect())
 }
 
 /// The same list as the storage has it.

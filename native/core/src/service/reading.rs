@@ -1,0 +1,132 @@
+//! What is read of the index: pages, and posts by id, with their payloads.
+
+use ahash::AHashSet;
+
+use super::{Cached, NotLoaded, Service};
+use crate::jid::BareJid;
+use crate::slots::{Asked, Hold, Snapshot, Version};
+use crate::timeline::{Page, PostRef, Request, Timeline};
+
+impl Service {
+    /// One page of the merged streams of `authors`, and beside each post its payload. Of payloads it
+    /// gives no more when `max_bytes` are reached, beginning with the post next to the anchor.
+    ///
+    /// # Errors
+    /// [`NotLoaded`] names the streams to load first, into `hold`, which has the others then: the
+    /// next try with the same hold finds all of them.
+    pub fn page(
+        &self,
+        authors: &[BareJid],
+        request: &Request,
+        hold: &Hold,
+        max_bytes: usize,
+    ) -> Result<(Page, Vec<Cached>), NotLoaded> {
+        let sources = self.sources(authors, hold)?;
+        let page = timeline(&sources).page(request);
+        let payloads = if request.anchor.is_end() {
+            let mut payloads = self.payloads(&sources, page.posts.iter().rev(), max_bytes);
+            payloads.reverse();
+            payloads
+        } else {
+            self.payloads(&sources, page.posts.iter(), max_bytes)
+        };
+        Ok((page, payloads))
+    }
+
+    /// All posts of `authors` that have one of these ids (see [`Timeline::find`]), and beside each its
+    /// payload. Of payloads it gives no more when `max_bytes` are reached.
+    ///
+    /// # Errors
+    /// [`NotLoaded`], as of [`Service::page`].
+    pub fn find(
+        &self,
+        authors: &[BareJid],
+        ids: &[&str],
+        hold: &Hold,
+        max_bytes: usize,
+    ) -> Result<(Vec<PostRef>, Vec<Cached>), NotLoaded> {
+        let sources = self.sources(authors, hold)?;
+        let posts = timeline(&sources).find(ids);
+        let payloads = self.payloads(&sources, posts.iter(), max_bytes);
+        Ok((posts, payloads))
+    }
+
+    /// The streams of these authors, each once, in an order in which they are found again.
+    fn sources<'a>(
+        &self,
+        authors: &'a [BareJid],
+        hold: &Hold,
+    ) -> Result<Vec<Source<'a>>, NotLoaded> {
+        let asked = self.slots.asked(authors);
+        let mut sources = Vec::with_capacity(asked.len());
+        let mut missing = AHashSet::new();
+        for (asked, current) in asked.iter().zip(self.slots.snapshots(&asked)) {
+            let is_current = current.is_some();
+            if let Some(snapshot) = current.or_else(|| hold.get(asked.author)) {
+                sources.push(Source {
+                    asked: *asked,
+                    snapshot,
+                    is_current,
+                });
+            } else {
+                missing.insert(asked.author);
+            }
+        }
+        if missing.is_empty() {
+            return Ok(sources);
+        }
+        for source in sources {
+            hold.keep(source.asked.author, source.snapshot);
+        }
+        // Each once, and in the order asked for.
+        let missing = authors
+            .iter()
+            .filter(|author| missing.remove(author.as_str()));
+        Err(NotLoaded(missing.cloned().collect()))
+    }
+
+    fn payloads<'p>(
+        &self,
+        sources: &[Source<'_>],
+        posts: impl Iterator<Item = &'p PostRef>,
+        max_bytes: usize,
+    ) -> Vec<Cached> {
+        let mut bytes = 0usize;
+        let cached = |post: &PostRef| {
+            let asked = self.slots.asked_one(&post.author);
+            let found = sources.binary_search_by(|source| source.asked.cmp(&asked));
+            // Every post comes from one of the sources; and nothing has the version 0.
+            let Some(source) = found.ok().and_then(|at| sources.get(at)) else {
+                return Cached::Unread(Version(0));
+            };
+            let unread = Cached::Unread(source.snapshot.version);
+            // What is only held may have changed since.
+            if bytes >= max_bytes || !source.is_current {
+                return unread;
+            }
+            match self.cache.get(source.snapshot.incarnation, &post.id) {
+                Some(payload) => {
+                    bytes = bytes.saturating_add(payload.len());
+                    Cached::Payload(payload)
+                }
+                None => unread,
+            }
+        };
+        posts.map(cached).collect()
+    }
+}
+
+/// A stream that a page is made of.
+struct Source<'a> {
+    asked: Asked<'a>,
+    snapshot: Snapshot,
+    /// It is from the index, not from a hold.
+    is_current: bool,
+}
+
+fn timeline<'a>(sources: &'a [Source<'_>]) -> Timeline<'a> {
+    let streams = sources
+        .iter()
+        .map(|source| (source.asked.author, &*source.snapshot.stream));
+    Timeline::new(streams.collect())
+}

@@ -1,0 +1,175 @@
+//! Who is online, who may see whom, and the recipients of a post, as Erlang holds them.
+//!
+//! Schedulers: what touches one user or one portion is on a normal one; what walks a roster is on a
+//! dirty one, and so is what may have to wait for a lock that such a walk holds.
+
+use parking_lot::Mutex;
+use rustler::{Atom, LocalPid, ResourceArc};
+use twitter_core::fanout::Recipients;
+use twitter_core::online::Online;
+use twitter_core::rosters::Rosters;
+use twitter_core::service::Version;
+
+use crate::term::{atoms, sessions_of, taken, Failure, Jid, Line, List, NextTerm, SessionTerm};
+
+/// Who is online in a domain, as Erlang holds it.
+struct OnlineResource(Online<LocalPid>);
+
+/// The recipients of a post, as Erlang holds them.
+struct FanoutResource(Mutex<Recipients>);
+
+/// Who may see whom, as Erlang holds it.
+struct RostersResource(Rosters);
+
+#[rustler::resource_impl]
+impl rustler::Resource for OnlineResource {}
+
+#[rustler::resource_impl]
+impl rustler::Resource for FanoutResource {}
+
+#[rustler::resource_impl]
+impl rustler::Resource for RostersResource {}
+
+// A panic releases the locks, and leaves at worst a session too many or a recipient too few.
+impl std::panic::RefUnwindSafe for OnlineResource {}
+impl std::panic::RefUnwindSafe for FanoutResource {}
+impl std::panic::RefUnwindSafe for RostersResource {}
+
+type OnlineArc = ResourceArc<OnlineResource>;
+type FanoutArc = ResourceArc<FanoutResource>;
+type RostersArc = ResourceArc<RostersResource>;
+
+#[rustler::nif]
+fn online_new() -> OnlineArc {
+    ResourceArc::new(OnlineResource(Online::default()))
+}
+
+#[rustler::nif]
+fn arrive(online: OnlineArc, user: &str, session: LocalPid, resource: &str) -> bool {
+    online.0.arrive(user, session, resource)
+}
+
+#[rustler::nif]
+fn leave(online: OnlineArc, user: &str, session: LocalPid) -> bool {
+    online.0.leave(user, session)
+}
+
+#[rustler::nif]
+fn sessions(online: OnlineArc, user: &str) -> Vec<SessionTerm> {
+    sessions_of(&online.0, user)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn all_sessions(online: OnlineArc) -> Vec<(String, SessionTerm)> {
+    let all = online.0.all().into_iter();
+    all.map(|(user, session)| (user.into(), session.into()))
+        .collect()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn recipients(author: Jid, roster: List<Line>, here: List<(&str, OnlineArc)>) -> FanoutArc {
+    let here = here_of(&here);
+    let lines = roster.0.iter().filter_map(Line::for_fanout);
+    let recipients = Recipients::of(&author.0, lines, &here);
+    ResourceArc::new(FanoutResource(Mutex::new(recipients)))
+}
+
+// A portion is a few hundred look-ups, whatever the length of the roster.
+#[rustler::nif]
+fn next_portion(fanout: FanoutArc, here: List<(&str, OnlineArc)>) -> NextTerm {
+    fanout.0.lock().next(&here_of(&here)).into()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn recheck(fanout: FanoutArc, roster: List<Line>) -> Atom {
+    let lines = roster.0.iter().filter_map(Line::for_fanout);
+    fanout.0.lock().recheck(lines);
+    rustler::types::atom::ok()
+}
+
+#[rustler::nif]
+fn rosters_new(max_bytes: usize) -> RostersArc {
+    ResourceArc::new(RostersResource(Rosters::new(max_bytes)))
+}
+
+// Any of these may have to wait for one that walks a long roster.
+#[rustler::nif(schedule = "DirtyCpu")]
+fn roster_version(rosters: RostersArc, author: Jid) -> u64 {
+    rosters.0.version(&author.0).0
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn roster_load(rosters: RostersArc, author: Jid, read_under: u64, readers: List<&str>) -> Atom {
+    taken(rosters.0.load(&author.0, Version(read_under), readers.0))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn roster_answer(
+    rosters: RostersArc,
+    author: Jid,
+    read_under: u64,
+    reader: Jid,
+    sees: bool,
+) -> Atom {
+    taken(
+        rosters
+            .0
+            .answer(&author.0, Version(read_under), &reader.0, sees),
+    )
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn roster_changed(rosters: RostersArc, author: Jid) -> Atom {
+    rosters.0.forget(&author.0);
+    rustler::types::atom::ok()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn rosters_reset(rosters: RostersArc) -> Atom {
+    rosters.0.reset();
+    rustler::types::atom::ok()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn sees(rosters: RostersArc, reader: Jid, authors: List<Jid>) -> Vec<Atom> {
+    let authors: Vec<_> = authors.0.into_iter().map(|Jid(jid)| jid).collect();
+    let answers = rosters.0.sees_all(&reader.0, &authors).into_iter();
+    answers
+        .map(|sees| match sees {
+            Some(true) => rustler::types::atom::true_(),
+            Some(false) => rustler::types::atom::false_(),
+            None => atoms::unknown(),
+        })
+        .collect()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn remembered_recipients(
+    rosters: RostersArc,
+    author: Jid,
+    here: List<(&str, OnlineArc)>,
+) -> Result<FanoutArc, Failure> {
+    let recipients = rosters.0.recipients(&author.0, &here_of(&here));
+    recipients
+        .map(|recipients| ResourceArc::new(FanoutResource(Mutex::new(recipients))))
+        .ok_or(Failure::RosterNotLoaded)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn remembered_recheck(
+    rosters: RostersArc,
+    author: Jid,
+    fanout: FanoutArc,
+) -> Result<Atom, Failure> {
+    match rosters.0.recheck(&author.0, &mut fanout.0.lock()) {
+        true => Ok(atoms::checked()),
+        false => Err(Failure::RosterNotLoaded),
+    }
+}
+
+fn here_of<'a>(here: &'a List<(&'a str, OnlineArc)>) -> Vec<(&'a str, &'a Online<LocalPid>)> {
+    here.0
+        .iter()
+        .map(|(domain, online)| (*domain, &online.0))
+        .collect()
+}

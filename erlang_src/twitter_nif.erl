@@ -10,8 +10,8 @@
 -export([friends/2, batches/2]).
 -export([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1]).
 -export([recipients/3, next_portion/2, recheck/2]).
--export([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changed/2,
-         rosters_reset/1, sees/3, remembered_recipients/3, remembered_recheck/3]).
+-export([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
+         roster_changed/2, rosters_reset/1, sees/3, remembered_recipients/3, remembered_recheck/3]).
 -export([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
 -export([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5]).
 -export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, hold/0, version/0,
@@ -22,8 +22,8 @@
 -nifs([friends/2, batches/2]).
 -nifs([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1]).
 -nifs([recipients/3, next_portion/2, recheck/2]).
--nifs([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changed/2,
-       rosters_reset/1, sees/3, remembered_recipients/3, remembered_recheck/3]).
+-nifs([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
+       roster_changed/2, rosters_reset/1, sees/3, remembered_recipients/3, remembered_recheck/3]).
 -nifs([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
 -nifs([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5]).
 
@@ -155,7 +155,11 @@ roster_load(_Rosters, _Author, _ReadUnder, _Readers) -> erlang:nif_error(nif_not
                     Sees :: boolean()) -> taken | stale.
 roster_answer(_Rosters, _Author, _ReadUnder, _Reader, _Sees) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc The author's roster has changed.
+%% @doc The author's roster begins to change: until that has ended nothing is remembered of it.
+-spec roster_changes(rosters(), Author :: jid()) -> ok.
+roster_changes(_Rosters, _Author) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc A change of the author's roster has ended.
 -spec roster_changed(rosters(), Author :: jid()) -> ok.
 roster_changed(_Rosters, _Author) -> erlang:nif_error(nif_not_loaded).
 

@@ -51,7 +51,8 @@ fn loaded(author: &BareJid, readers: &[String]) -> Rosters {
 }
 
 fn replace(rosters: &Rosters, author: &BareJid, readers: &[String]) {
-    rosters.forget(author);
+    rosters.begin_change(author);
+    rosters.end_change(author);
     let version = rosters.version(author);
     let offer = rosters.load(author, version, readers.iter().map(String::as_str));
     assert_eq!(offer, Offer::Taken);

@@ -3,7 +3,11 @@
 //! The truth is in the server's rosters; this is a memory of its answers, for as long as somebody tells
 //! it of every change. It knows two things of an author: all who may see him, once his roster was
 //! [loaded](Rosters::load) because he publishes, and [answers](Rosters::answer) about single readers.
-//! A change of his roster makes both [forgotten](Rosters::forget).
+//! A change of his roster makes both forgotten.
+//!
+//! A change is told twice: when it [begins](Rosters::begin_change), since from then on the server's data
+//! may be the new ones, and when it [ends](Rosters::end_change), since until then they may be the old ones.
+//! In between nothing is remembered of that author.
 //!
 //! As with the index of posts, what was read from the server is offered under the [`Version`] that was
 //! asked for before it was read: if a change was told meanwhile, the offer is [`Offer::Stale`].
@@ -37,8 +41,11 @@ const AUTHOR: usize = 96;
 /// assert_eq!(rosters.answer(&alice, version, &bob, true), Offer::Taken);
 /// assert_eq!(rosters.sees(&bob, &alice), Some(true));
 /// // And Alice's roster changes.
-/// rosters.forget(&alice);
+/// rosters.begin_change(&alice);
 /// assert_eq!(rosters.sees(&bob, &alice), None);
+/// let version = rosters.version(&alice);
+/// assert_eq!(rosters.answer(&alice, version, &bob, true), Offer::Stale);
+/// rosters.end_change(&alice);
 /// # Ok::<(), twitter_core::jid::InvalidJid>(())
 /// ```
 #[derive(Debug)]
@@ -53,6 +60,8 @@ struct State {
     versions: u64,
     names: Names,
     authors: AHashMap<NameId, Author>,
+    /// Authors whose rosters are changing, and how many changes there are.
+    changing: AHashMap<NameId, u32>,
     bytes: usize,
 }
 
@@ -87,7 +96,8 @@ impl Rosters {
         }
         state.versions = state.versions.wrapping_add(1);
         let version = Version(state.versions);
-        if let Some(id) = state.names.number(author.as_str()) {
+        let id = state.names.number(author.as_str());
+        if let Some(id) = id.filter(|id| !state.changing.contains_key(id)) {
             state.bytes = state.bytes.saturating_add(AUTHOR);
             let new = Author {
                 version,
@@ -178,16 +188,32 @@ impl Rosters {
         }
     }
 
-    /// The author's roster has changed.
-    pub fn forget(&self, author: &BareJid) {
+    /// The author's roster begins to change: nothing is known of it until that has ended.
+    pub fn begin_change(&self, author: &BareJid) {
         let mut state = self.state.write();
-        if let Some(gone) = state
-            .names
-            .find(author.as_str())
-            .and_then(|id| state.authors.remove(&id))
-        {
-            state.bytes = state.bytes.saturating_sub(gone.bytes());
+        state.forget(author);
+        if let Some(id) = state.names.number(author.as_str()) {
+            let changes = state.changing.entry(id).or_insert(0);
+            *changes = changes.saturating_add(1);
         }
+    }
+
+    /// A change of the author's roster has ended.
+    pub fn end_change(&self, author: &BareJid) {
+        let mut state = self.state.write();
+        state.forget(author);
+        let Some(id) = state.names.find(author.as_str()) else {
+            return;
+        };
+        let left = state
+            .changing
+            .get(&id)
+            .map(|changes| changes.saturating_sub(1));
+        match left {
+            Some(0) => state.changing.remove(&id),
+            Some(left) => state.changing.insert(id, left),
+            None => None,
+        };
     }
 
     /// Anything may have changed.
@@ -294,11 +320,25 @@ impl State {
         }
     }
 
+    fn forget(&mut self, author: &BareJid) {
+        let known = self.names.find(author.as_str());
+        if let Some(gone) = known.and_then(|id| self.authors.remove(&id)) {
+            self.bytes = self.bytes.saturating_sub(gone.bytes());
+        }
+    }
+
+    /// Changes that have begun will end.
     fn reset(&mut self) {
-        *self = Self {
+        let mut new = Self {
             versions: self.versions,
             ..Self::default()
         };
+        for (id, changes) in &self.changing {
+            if let Some(id) = new.names.number(self.names.name(*id)) {
+                new.changing.insert(id, *changes);
+            }
+        }
+        *self = new;
     }
 }
 

@@ -24,8 +24,10 @@ const PEOPLE: [&str; 8] = [
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// The author's roster gives the reader the right, or takes it.
+    /// The author's roster is going to give the reader the right, or to take it; and one of those
+    /// changes that are going on is done.
     Change(usize, usize),
+    Changed(usize),
     /// Somebody asks the server for the author's roster, or about one reader.
     AskAll(usize),
     Ask(usize, usize),
@@ -42,6 +44,7 @@ fn step() -> impl Strategy<Value = Step> {
     let (a, b) = (0..PEOPLE.len(), 0..PEOPLE.len());
     prop_oneof![
         3 => (a.clone(), b.clone()).prop_map(|(a, b)| Step::Change(a, b)),
+        3 => (0..3usize).prop_map(Step::Changed),
         3 => a.clone().prop_map(Step::AskAll),
         3 => (a.clone(), b.clone()).prop_map(|(a, b)| Step::Ask(a, b)),
         6 => (0..4usize).prop_map(Step::Offer),
@@ -84,17 +87,24 @@ proptest! {
         let rosters = Rosters::new(budget);
         let mut truth = vec![BTreeSet::new(); PEOPLE.len()];
         let mut asked: Vec<Asked> = Vec::new();
+        let mut changing: Vec<(usize, usize)> = Vec::new();
         let mut begun: Option<(usize, Recipients, BTreeSet<usize>)> = None;
         for step in steps {
             match step {
                 Step::Change(author, reader) => {
+                    rosters.begin_change(&jid(author));
+                    changing.push((author, reader));
+                }
+                Step::Changed(which) if which < changing.len() => {
+                    let (author, reader) = changing.remove(which);
                     if let Some(readers) = truth.get_mut(author) {
                         if !readers.remove(&reader) {
                             readers.insert(reader);
                         }
                     }
-                    rosters.forget(&jid(author));
+                    rosters.end_change(&jid(author));
                 }
+                Step::Changed(_) => {}
                 Step::Reset => rosters.reset(),
                 Step::AskAll(author) => {
                     let version = rosters.version(&jid(author));

@@ -119,8 +119,14 @@ fn roster_answer(
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
+fn roster_changes(rosters: RostersArc, author: Jid) -> Atom {
+    rosters.0.begin_change(&author.0);
+    rustler::types::atom::ok()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
 fn roster_changed(rosters: RostersArc, author: Jid) -> Atom {
-    rosters.0.forget(&author.0);
+    rosters.0.end_change(&author.0);
     rustler::types::atom::ok()
 }
 

@@ -17,6 +17,7 @@
 %% a wrong setting here must not keep the server from starting.
 -spec start(ServerHost :: binary(), gen_mod:opts()) -> {ok, pid()} | {error, term()}.
 start(ServerHost, _Opts) ->
+    ok = twitter_c2s:attend(ServerHost),
     case supervisor:start_child(ejabberd_gen_mod_sup, twitter_sup:child_spec(ServerHost)) of
         {ok, Pid} ->
             lists:foreach(fun({Module, Hook, Function, Priority}) ->
@@ -24,18 +25,28 @@ start(ServerHost, _Opts) ->
                           end, hooks()),
             {ok, Pid};
         {error, Reason} ->
+            ok = withdraw(ServerHost),
             {error, Reason}
     end.
 
 -spec stop(ServerHost :: binary()) -> ok | {error, term()}.
 stop(ServerHost) ->
-    %% First the workers, which send what they have: sessions need the hook for it.
     Result = gen_mod:stop_child(twitter_sup:name(ServerHost)),
     lists:foreach(fun({Module, Hook, Function, Priority}) ->
                           ejabberd_hooks:delete(Hook, ServerHost, Module, Function, Priority)
                   end, hooks()),
+    %% The workers have sent what they had; sessions need a hook to take it.
+    twitter_flow:drain(ServerHost),
     twitter_flow:delete(ServerHost),
+    ok = withdraw(ServerHost),
     Result.
+
+%% As long as the plugin runs in one vhost, sessions of all may get its events.
+withdraw(ServerHost) ->
+    case [Host || Host <- ejabberd_option:hosts(), Host =/= ServerHost, gen_mod:is_loaded(Host, ?MODULE)] of
+        [] -> twitter_c2s:withdraw();
+        [_ | _] -> ok
+    end.
 
 %% @doc Options are read where they are used, but for the sizes of what is there already.
 -spec reload(ServerHost :: binary(), New :: gen_mod:opts(), Old :: gen_mod:opts()) -> ok.
@@ -50,9 +61,7 @@ depends(_ServerHost, _Opts) ->
 hooks() ->
     [%% Before mod_pubsub, which empties the user's nodes but leaves them behind.
      {?MODULE, remove_user, remove_user, 40},
-     {?MODULE, pubsub_delete_node, pubsub_delete_node, 50},
-     %% Before ejabberd's own, which would run the hooks for received stanzas.
-     {twitter_c2s, c2s_handle_info, handle_info, 10}].
+     {?MODULE, pubsub_delete_node, pubsub_delete_node, 50}].
 
 %% @doc Hook: an account was deleted; its posts go with it.
 -spec remove_user(User :: binary(), Server :: binary()) -> ok.

@@ -4,7 +4,7 @@
 -behaviour(twitter_watch).
 
 -export([may_block/2]).
--export([subject/0, begun/0, changed/3, ended/1]).
+-export([subject/0, begun/0, changes/2, changed/2, ended/1]).
 
 %% @doc `false' if this user of this server blocks nobody: see {@link twitter_watch:sync/0}.
 -spec may_block(LUser :: binary(), LServer :: binary()) -> boolean().
@@ -25,17 +25,24 @@ subject() ->
     #{table => privacy, owner => mod_privacy, backend => mod_privacy_mnesia,
       hooks => [{privacy_check_packet, [mod_privacy, mod_last, mod_pres_counter]}]}.
 
-%% @private
+%% @private Who has lists, and how many changes of them are going on.
 -spec begun() -> ets:tid().
 begun() ->
     Table = ets:new(?MODULE, [protected, {read_concurrency, true}]),
-    true = ets:insert(Table, [{User} || User <- mnesia:dirty_all_keys(privacy)]),
+    true = ets:insert(Table, [{User, 0} || User <- mnesia:dirty_all_keys(privacy)]),
     Table.
 
+%% @private Whose lists are changing may block.
+-spec changes(ets:tid(), User :: term()) -> integer().
+changes(Table, User) ->
+    ets:update_counter(Table, User, 1, {User, 0}).
+
 %% @private
--spec changed(ets:tid(), write | delete, User :: term()) -> true.
-changed(Table, write, User) -> ets:insert(Table, {User});
-changed(Table, delete, User) -> ets:delete(Table, User).
+-spec changed(ets:tid(), User :: term()) -> boolean().
+changed(Table, User) ->
+    0 =:= ets:update_counter(Table, User, -1, {User, 0})
+        andalso mnesia:dirty_read(privacy, User) =:= []
+        andalso ets:delete(Table, User).
 
 %% @private
 -spec ended(ets:tid()) -> true.

@@ -1,46 +1,105 @@
 %%% @doc An event in the process of the session that gets it.
 %%%
 %%% On the way with all hooks it goes on like every stanza that is routed to a session. On the fast way it
-%%% is sent here and now, as {@link ejabberd_c2s:send/2} does: through `c2s_filter_send' and
-%%% `c2s_handle_send', hence through client state indication and stream management. Only what all
-%%% receivers have in common is not done for each of them: the stanza comes as bytes, too.
+%%% is sent here and now, as {@link ejabberd_c2s:send/2} does; and it comes as bytes, for all that receivers
+%%% have in common is done once for all of them. Nothing else is needed in a session in which nobody looks
+%%% at stanzas that are sent: neither stream management, nor a client that is inactive, nor a module that is
+%%% not known. Otherwise the stanza goes through `c2s_filter_send' and `c2s_handle_send'.
+%%%
+%%% An event comes to the session under its full JID, and goes out under the bare one.
 -module(twitter_c2s).
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([full/3, fast/2, handle_info/2]).
+-export([full/3, fast/3, is_quiet/0, attend/1, withdraw/0, handle_info/2]).
 -export_type([marked/0]).
 
-%% A message that sessions will recognise, and what one copy of it takes in a mailbox.
+%% A message that sessions will recognise, and what one copy of it takes in a mailbox: what is large in
+%% it is shared.
 -type marked() :: {message(), Bytes :: pos_integer()}.
+
+%% Of ejabberd's own modules, those that look at no stanza in a session without stream management whose
+%% client is active.
+-define(KNOWN, [{c2s_filter_send, [mod_client_state]},
+                {c2s_handle_send, [mod_stream_mgmt, mod_push, mod_push_keepalive]}]).
 
 %% @doc An event by the way with all hooks.
 -spec full(message(), Author :: jid:jid(), twitter_flow:flow()) -> marked().
 full(Event, Author, Flow) ->
     marked(Event, fun(Bytes) -> {full, Flow, Bytes, Author} end).
 
-%% @doc An event by the fast way.
--spec fast(message(), twitter_flow:flow()) -> marked().
-fast(Event, Flow) ->
+%% @doc An event by the fast way. `IsQuiet' as of {@link is_quiet/0}.
+-spec fast(message(), twitter_flow:flow(), IsQuiet :: boolean()) -> marked().
+fast(Event, Flow, IsQuiet) ->
     <<"<message", Rest/binary>> = fxml:element_to_binary(twitter_event:element(Event)),
-    marked(twitter_event:ready(Event), fun(Bytes) -> {fast, Flow, Bytes, Rest} end).
+    Packed = term_to_binary(Event),
+    marked(#message{type = headline, from = Event#message.from},
+           fun(Bytes) -> {fast, Flow, Bytes, Rest, Packed, IsQuiet} end).
 
-%% A copy shares only large binaries with others.
 marked(Event, Mark) ->
-    Bytes = erts_debug:flat_size(Event) * erlang:system_info(wordsize),
+    Words = erts_debug:flat_size(Event#message{meta = #{?MODULE => Mark(0)}}),
+    Bytes = Words * erlang:system_info(wordsize),
     {Event#message{meta = #{?MODULE => Mark(Bytes)}}, Bytes}.
+
+%% @doc Whether in no vhost a module of others looks at what sessions send.
+-spec is_quiet() -> boolean().
+is_quiet() ->
+    lists:all(fun(Host) -> twitter_hooks:are_known(Host, ?KNOWN) end, ejabberd_option:hosts()).
+
+%% @doc From now on sessions of that vhost know our events: also where the plugin does not run, since
+%% friends of its authors may live there.
+-spec attend(LServer :: binary()) -> ok.
+attend(LServer) ->
+    case persistent_term:get({?MODULE, LServer}, false) of
+        true ->
+            ok;
+        false ->
+            %% Before ejabberd's own, which would run the hooks for received stanzas.
+            ok = ejabberd_hooks:add(c2s_handle_info, LServer, ?MODULE, handle_info, 10),
+            persistent_term:put({?MODULE, LServer}, true)
+    end.
+
+%% @doc Nobody sends events any more.
+-spec withdraw() -> ok.
+withdraw() ->
+    lists:foreach(fun(LServer) ->
+                          ok = ejabberd_hooks:delete(c2s_handle_info, LServer, ?MODULE, handle_info, 10),
+                          persistent_term:erase({?MODULE, LServer})
+                  end, [LServer || {{?MODULE, LServer}, true} <- persistent_term:get()]).
 
 %% @doc Hook `c2s_handle_info': if this is an event, it has arrived.
 -spec handle_info(ejabberd_c2s:state(), term()) ->
           ejabberd_c2s:state() | {stop, ejabberd_c2s:state()}.
-handle_info(State, {route, #message{meta = #{?MODULE := {fast, Flow, Bytes, Rest}}} = Event}) ->
-    twitter_flow:arrive(Flow, Bytes),
-    {stop, send(State, Event#message{meta = #{}}, Rest)};
-handle_info(State, {route, #message{meta = #{?MODULE := {full, Flow, Bytes, Author}}} = Event}) ->
-    twitter_flow:arrive(Flow, Bytes),
-    checked(State, Event, Author);
+handle_info(#{mgmt_state := resumed} = State, {route, #message{meta = #{?MODULE := _}}}) ->
+    %% Another session has resumed this one (XEP-0198). ejabberd keeps what comes now, and routes it to
+    %% that one: there it arrives.
+    State;
+handle_info(State, {route, #message{meta = #{?MODULE := Mark}} = Event}) ->
+    {stop, arrived(State, Event, Mark)};
 handle_info(State, _Info) ->
     State.
+
+arrived(State, #message{to = To}, {fast, Flow, Bytes, Rest, Packed, IsQuiet}) ->
+    ok = twitter_flow:arrive(Flow, Bytes),
+    case IsQuiet andalso is_quiet(State) andalso write_bytes(State, To, Rest) of
+        ok ->
+            State;
+        _ ->
+            Event = binary_to_term(Packed),
+            send(State, Event#message{to = jid:remove_resource(To)}, Rest)
+    end;
+arrived(#{lserver := LServer} = State, #message{to = To, meta = Meta} = Event,
+        {full, Flow, Bytes, Author}) ->
+    ok = twitter_flow:arrive(Flow, Bytes),
+    Plain = Event#message{to = jid:remove_resource(To), meta = maps:remove(?MODULE, Meta)},
+    case is_denied(State, Plain, Author) of
+        true -> State;
+        false -> ejabberd_hooks:run_fold(c2s_handle_info, LServer, State, [{route, Plain}])
+    end.
+
+is_quiet(#{csi_state := inactive}) -> false;
+is_quiet(#{mgmt_state := Management}) -> Management =:= inactive;
+is_quiet(_State) -> true.
 
 send(#{lserver := LServer} = State, Event, Rest) ->
     case ejabberd_hooks:run_fold(c2s_filter_send, LServer, {Event, State}, []) of
@@ -49,15 +108,15 @@ send(#{lserver := LServer} = State, Event, Rest) ->
         {Changed, Filtered} -> xmpp_stream_in:send(Filtered, Changed)
     end.
 
-write(#{lserver := LServer} = State, Event, Rest) ->
-    case write_bytes(State, Event, Rest) of
+write(#{lserver := LServer} = State, #message{to = To} = Event, Rest) ->
+    case write_bytes(State, To, Rest) of
         ok -> ejabberd_hooks:run_fold(c2s_handle_send, LServer, State, [Event, ok]);
         %% A connection of another kind, or one that is lost.
         _ -> xmpp_stream_in:send(State, Event)
     end.
 
 write_bytes(#{socket := Socket, stream_state := established, stream_header_sent := true},
-            #message{to = #jid{luser = User, lserver = Server}}, Rest) ->
+            #jid{luser = User, lserver = Server}, Rest) ->
     case xmpp_socket:get_transport(Socket) of
         Transport when Transport =:= tcp; Transport =:= tls; Transport =:= tcp_zlib;
                        Transport =:= tls_zlib ->
@@ -66,15 +125,12 @@ write_bytes(#{socket := Socket, stream_state := established, stream_header_sent 
         _ ->
             other
     end;
-write_bytes(_State, _Event, _Rest) ->
+write_bytes(_State, _To, _Rest) ->
     other.
 
 %% The session may have a list of its own in force (XEP-0016, section 2.4), which only it knows.
-checked(#{privacy_active_list := List, lserver := LServer} = State, Event, Author) when List =/= none ->
+is_denied(#{privacy_active_list := List, lserver := LServer} = State, Event, Author) when List =/= none ->
     Check = Event#message{from = Author},
-    case ejabberd_hooks:run_fold(privacy_check_packet, LServer, allow, [State, Check, in]) of
-        deny -> {stop, State};
-        allow -> State
-    end;
-checked(State, _Event, _Author) ->
-    State.
+    deny =:= ejabberd_hooks:run_fold(privacy_check_packet, LServer, allow, [State, Check, in]);
+is_denied(_State, _Event, _Author) ->
+    false.

@@ -26,7 +26,9 @@ new(Author, Flow, Events, Way) ->
     #delivery{author = Author, flow = Flow,
               full = [twitter_c2s:full(Event, Author, Flow) || Event <- Events],
               fast = case Way of
-                         fast -> [twitter_c2s:fast(Event, Flow) || Event <- Events];
+                         fast ->
+                             IsQuiet = twitter_c2s:is_quiet(),
+                             [twitter_c2s:fast(Event, Flow, IsQuiet) || Event <- Events];
                          full -> none
                      end}.
 
@@ -34,8 +36,10 @@ new(Author, Flow, Events, Way) ->
 -spec to_own(delivery(), Publisher :: jid:jid(), Own :: jid:jid()) -> ok.
 to_own(Delivery, #jid{lresource = Publisher}, #jid{luser = LUser, lserver = LServer} = Own) ->
     Events = events(Delivery, Own, twitter_blocks:may_block(LUser, LServer)),
-    Others = [Pid || {Pid, Resource} <- twitter_sessions:of_user(Own), Resource =/= Publisher],
-    counted(Delivery, lists:foldl(fun(Pid, Sent) -> hand_over(Events, Pid, Sent) end, sent(), Others)).
+    Others = [Session || {_, Resource} = Session <- twitter_sessions:of_user(Own), Resource =/= Publisher],
+    counted(Delivery,
+            lists:foldl(fun(Session, Sent) -> hand_over(Delivery, Events, Own, Session, Sent) end,
+                        sent(), Others)).
 
 %% @doc To these recipients, but for those whom the author blocks or who block him.
 -spec to_recipients(delivery(), [recipient()]) -> ok.
@@ -50,9 +54,10 @@ to_recipients(#delivery{author = #jid{luser = LUser, lserver = LServer}} = Deliv
 bare(User, Server) ->
     #jid{user = User, server = Server, luser = User, lserver = Server}.
 
-to_recipient(Delivery, AuthorMayBlock, Reader, elsewhere, Sent) ->
+to_recipient(Delivery, AuthorMayBlock, #jid{lserver = LServer} = Reader, elsewhere, Sent) ->
     case twitter_roster:is_local(Reader) of
         true ->
+            ok = twitter_c2s:attend(LServer),
             to_recipient(Delivery, AuthorMayBlock, Reader, twitter_sessions:of_user(Reader), Sent);
         false ->
             route(Delivery, Reader, Sent)
@@ -62,37 +67,45 @@ to_recipient(#delivery{author = Author} = Delivery, AuthorMayBlock, Reader, Sess
     ReaderMayBlock = twitter_blocks:may_block(LUser, LServer),
     Events = events(Delivery, Reader, ReaderMayBlock),
     lists:foldl(
-      fun({Pid, Resource}, Before) ->
+      fun({_, Resource} = Session, Before) ->
               %% A block may concern a single resource.
               case (AuthorMayBlock orelse ReaderMayBlock)
                   andalso twitter_roster:is_blocked(
                             Reader#jid{resource = Resource, lresource = Resource}, Author) of
                   true -> withheld(Before);
-                  false -> hand_over(Events, Pid, Before)
+                  false -> hand_over(Delivery, Events, Reader, Session, Before)
               end
       end, Sent, Sessions).
 
 %% The events as this reader gets them. Who has a privacy list gets them by the way on which the session
 %% consults it.
 events(#delivery{fast = none, full = Full}, Reader, _MayBlock) -> hooked(Full, Reader);
-events(#delivery{full = Full}, Reader, true) -> addressed(Full, Reader);
-events(#delivery{fast = Fast}, Reader, false) -> addressed(Fast, Reader).
-
-addressed(Events, Reader) ->
-    [{Event#message{to = Reader}, Bytes} || {Event, Bytes} <- Events].
+events(#delivery{full = Full}, _Reader, true) -> Full;
+events(#delivery{fast = Fast}, _Reader, false) -> Fast.
 
 %% What the router would have let through, with what it would have been turned into.
 hooked(Events, #jid{lserver = LServer} = Reader) ->
-    [{Received, Bytes}
-     || {Event, Bytes} <- addressed(Events, Reader),
-        #message{} = Routed <- [ejabberd_hooks:run_fold(filter_packet, Event, [])],
+    [{Received#message{meta = maps:merge(Received#message.meta, Mark)}, Bytes}
+     || {#message{meta = Mark} = Event, Bytes} <- Events,
+        #message{} = Routed <- [ejabberd_hooks:run_fold(filter_packet,
+                                                        Event#message{to = Reader, meta = #{}}, [])],
         #message{} = Received <- [ejabberd_hooks:run_fold(sm_receive_packet, LServer, Routed, [])]].
 
 %% Straight to the session: a headline to a bare JID would pass by resources of negative priority.
-hand_over(Events, Pid, Sent) ->
-    lists:foldl(fun({Event, Bytes}, {Pushed, Routed, Withheld, Departed}) ->
-                        Pid ! {route, Event},
-                        {Pushed + 1, Routed, Withheld, Departed + Bytes}
+%% The full JID says for whom it is also when the session ends before it takes the message: then ejabberd
+%% routes that to the session that has resumed or replaced it, and to no other of the user's.
+hand_over(#delivery{flow = Flow}, Events, Reader, {Pid, Resource}, Sent) when node(Pid) =:= node() ->
+    To = Reader#jid{resource = Resource, lresource = Resource},
+    lists:foldl(fun({Event, Bytes}, {Pushed, Routed, Withheld}) ->
+                        ok = twitter_flow:depart(Flow, Bytes),
+                        Pid ! {route, Event#message{to = To}},
+                        {Pushed + 1, Routed, Withheld}
+                end, Sent, Events);
+%% Another node may not know what to do with ours.
+hand_over(#delivery{full = Events}, _Events, Reader, {Pid, _Resource}, Sent) ->
+    lists:foldl(fun({Event, _Bytes}, {Pushed, Routed, Withheld}) ->
+                        Pid ! {route, Event#message{to = Reader, meta = #{}}},
+                        {Pushed + 1, Routed, Withheld}
                 end, Sent, Events).
 
 route(#delivery{author = Author, full = Events}, Reader, Sent) ->
@@ -100,19 +113,18 @@ route(#delivery{author = Author, full = Events}, Reader, Sent) ->
         true ->
             withheld(Sent);
         false ->
-            lists:foldl(fun({Event, _Bytes}, {Pushed, Routed, Withheld, Departed}) ->
+            lists:foldl(fun({Event, _Bytes}, {Pushed, Routed, Withheld}) ->
                                 ejabberd_router:route(Event#message{to = Reader, meta = #{}}),
-                                {Pushed, Routed + 1, Withheld, Departed}
+                                {Pushed, Routed + 1, Withheld}
                         end, Sent, Events)
     end.
 
 %% What was sent, counted once for many recipients.
-sent() -> {0, 0, 0, 0}.
+sent() -> {0, 0, 0}.
 
-withheld({Pushed, Routed, Withheld, Departed}) -> {Pushed, Routed, Withheld + 1, Departed}.
+withheld({Pushed, Routed, Withheld}) -> {Pushed, Routed, Withheld + 1}.
 
-counted(#delivery{flow = Flow}, {Pushed, Routed, Withheld, Departed}) ->
-    twitter_flow:depart(Flow, Departed),
+counted(#delivery{flow = Flow}, {Pushed, Routed, Withheld}) ->
     twitter_flow:count(Flow, pushed, Pushed),
     twitter_flow:count(Flow, routed, Routed),
     twitter_flow:count(Flow, withheld, Withheld).

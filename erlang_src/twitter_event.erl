@@ -4,7 +4,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([to_friends/4, to_author/3, ready/1, element/1]).
+-export([to_friends/4, to_author/3, element/1]).
 -export_type([what/0]).
 
 -type what() :: {item, Id :: binary(), Payload :: [xmlel()]} | {retract, Ids :: [binary()]}.
@@ -47,15 +47,9 @@ message(Host, Node, Entries) ->
                    children = [Items]},
     #message{type = headline, from = jid:make(Host), sub_els = [Event]}.
 
-%% @doc The same message with nothing in it left to encode.
--spec ready(message()) -> message().
-ready(#message{sub_els = Els, body = Body} = Message) ->
-    Texts = [#xmlel{name = <<"body">>, children = [{xmlcdata, Text}]} || #text{data = Text} <- Body],
-    Message#message{sub_els = Els ++ Texts, body = []}.
-
 %% @doc The element that the message will be, but for its address.
 -spec element(message()) -> xmlel().
-element(Message) ->
-    #message{from = #jid{lserver = Host}, sub_els = Els} = ready(Message),
+element(#message{from = #jid{lserver = Host}, sub_els = Els, body = Body}) ->
+    Texts = [#xmlel{name = <<"body">>, children = [{xmlcdata, Text}]} || #text{data = Text} <- Body],
     #xmlel{name = <<"message">>, attrs = [{<<"from">>, Host}, {<<"type">>, <<"headline">>}],
-           children = Els}.
+           children = Els ++ Texts}.

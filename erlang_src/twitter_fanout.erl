@@ -84,6 +84,9 @@ sync(Host) ->
 -spec start_link(Name :: atom(), ServerHost :: binary(), Number :: pos_integer()) ->
           {ok, pid()} | {error, term()}.
 start_link(Name, ServerHost, Number) ->
+    %% Before anybody finds the worker.
+    {ok, Flow} = twitter_flow:find(ServerHost),
+    ok = twitter_flow:reset(Flow, Number),
     gen_server:start_link({local, Name}, ?MODULE, {ServerHost, Number}, []).
 
 %% @private
@@ -91,7 +94,6 @@ start_link(Name, ServerHost, Number) ->
 init({ServerHost, Number}) ->
     process_flag(trap_exit, true),
     {ok, Flow} = twitter_flow:find(ServerHost),
-    ok = twitter_flow:reset(Flow, Number),
     {ok, #state{server_host = ServerHost, number = Number, flow = Flow}}.
 
 %% @private

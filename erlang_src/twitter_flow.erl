@@ -7,8 +7,8 @@
 
 -include_lib("ejabberd/include/logger.hrl").
 
--export([new/2, delete/1, find/1, counters/1, count/3]).
--export([enter/3, leave/3, reset/2, depart/2, arrive/2, is_open/1, forgive/2]).
+-export([new/2, drain/1, delete/1, find/1, counters/1, count/3]).
+-export([enter/3, leave/3, reset/2, depart/2, arrive/2, is_open/1, forgive/2, forgive_idle/1]).
 -export_type([flow/0, counter/0]).
 
 -opaque flow() :: atomics:atomics_ref().
@@ -20,6 +20,9 @@
 -define(MAX_WAITING, 33_554_432).
 %% When messages of so many bytes are on their way to sessions, workers pause.
 -define(MAX_UNDER_WAY, 67_108_864).
+%% How long a stop waits at most for what is under way.
+-define(DRAIN_MS, 1_000).
+-define(PAUSE_MS, 5).
 %% How often the log tells that posts are not pushed.
 -define(COMPLAIN_S, 60).
 
@@ -30,13 +33,36 @@
 -define(DEPARTED, 5).
 -define(ARRIVED, 6).
 -define(COMPLAINED, 7).
+%% What has not arrived and never will, as far as is known.
+-define(FORGIVEN, 8).
+%% What had departed and arrived when this was last looked at.
+-define(SEEN, 9).
 %% What waits for the workers begins here.
--define(WAITING, 8).
+-define(WAITING, 10).
 
 %% @doc Counters of a vhost, all zero.
 -spec new(ServerHost :: binary(), Workers :: pos_integer()) -> ok.
 new(ServerHost, Workers) ->
     persistent_term:put({?MODULE, ServerHost}, atomics:new(?WAITING + Workers - 1, [])).
+
+%% @doc Returns when nothing is under way any more, or what is will not arrive soon.
+-spec drain(ServerHost :: binary()) -> ok.
+drain(ServerHost) ->
+    case find(ServerHost) of
+        {ok, Flow} -> drain(Flow, ?DRAIN_MS div ?PAUSE_MS);
+        error -> ok
+    end.
+
+drain(_Flow, 0) ->
+    ok;
+drain(Flow, Pauses) ->
+    case under_way(Flow) of
+        0 ->
+            ok;
+        _ ->
+            timer:sleep(?PAUSE_MS),
+            drain(Flow, Pauses - 1)
+    end.
 
 -spec delete(ServerHost :: binary()) -> ok.
 delete(ServerHost) ->
@@ -106,7 +132,7 @@ complain(Flow) ->
             ok
     end.
 
-%% @doc Messages of so many bytes are on their way to sessions.
+%% @doc Messages of so many bytes are on their way to sessions: told before they are sent.
 -spec depart(flow(), Bytes :: non_neg_integer()) -> ok.
 depart(Flow, Bytes) ->
     atomics:add(Flow, ?DEPARTED, Bytes).
@@ -114,10 +140,25 @@ depart(Flow, Bytes) ->
 %% @doc A session has taken its message.
 -spec arrive(flow(), Bytes :: non_neg_integer()) -> ok.
 arrive(Flow, Bytes) ->
-    atomics:add(Flow, ?ARRIVED, Bytes).
+    try
+        atomics:add(Flow, ?ARRIVED, Bytes)
+    catch
+        %% The session was resumed on another node.
+        error:badarg -> ok
+    end.
 
+%% In the order in which these grow, the last one first: so nothing seems to arrive before it departs.
 under_way(Flow) ->
-    max(0, atomics:get(Flow, ?DEPARTED) - atomics:get(Flow, ?ARRIVED)).
+    Forgiven = atomics:get(Flow, ?FORGIVEN),
+    Arrived = atomics:get(Flow, ?ARRIVED),
+    case atomics:get(Flow, ?DEPARTED) - Arrived - Forgiven of
+        Late when Late < 0 ->
+            %% What was forgiven has arrived after all.
+            _ = atomics:compare_exchange(Flow, ?FORGIVEN, Forgiven, Forgiven + Late),
+            0;
+        Bytes ->
+            Bytes
+    end.
 
 %% @doc Whether workers may go on; else how much has arrived so far, to see whether that changes.
 -spec is_open(flow()) -> true | {false, Arrived :: integer()}.
@@ -130,5 +171,18 @@ is_open(Flow) ->
 %% @doc Nothing has arrived for long: what is still under way was for sessions that have ended.
 -spec forgive(flow(), Arrived :: integer()) -> ok.
 forgive(Flow, Arrived) ->
-    _ = atomics:compare_exchange(Flow, ?ARRIVED, Arrived, atomics:get(Flow, ?DEPARTED)),
+    Forgiven = atomics:get(Flow, ?FORGIVEN),
+    Lost = under_way(Flow),
+    _ = atomics:get(Flow, ?ARRIVED) =:= Arrived
+        andalso atomics:compare_exchange(Flow, ?FORGIVEN, Forgiven, Forgiven + Lost),
     ok.
+
+%% @doc Forgives what is under way if nothing has departed or arrived since this was called before.
+-spec forgive_idle(flow()) -> ok.
+forgive_idle(Flow) ->
+    Arrived = atomics:get(Flow, ?ARRIVED),
+    Moved = atomics:get(Flow, ?DEPARTED) + Arrived,
+    case atomics:exchange(Flow, ?SEEN, Moved) of
+        Moved -> forgive(Flow, Arrived);
+        _ -> ok
+    end.

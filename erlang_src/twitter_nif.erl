@@ -113,11 +113,11 @@ arrive(_Online, _User, _Pid, _Resource) -> erlang:nif_error(nif_not_loaded).
 -spec leave(online(), User :: binary(), pid()) -> boolean().
 leave(_Online, _User, _Pid) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc The sessions of a user.
+%% @doc The sessions of a user, of each resource the one that arrived last.
 -spec sessions(online(), User :: binary()) -> [session()].
 sessions(_Online, _User) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc All sessions, with their users.
+%% @doc All sessions, with their users, also those that another one replaces.
 -spec all_sessions(online()) -> [{User :: binary(), session()}].
 all_sessions(_Online) -> erlang:nif_error(nif_not_loaded).
 

@@ -8,7 +8,7 @@
 -include_lib("xmpp/include/xmpp.hrl").
 
 -export([recipients/1, recheck/2, who_let_see/3]).
--export([subject/0, begun/0, changed/3, ended/1]).
+-export([subject/0, begun/0, changes/2, changed/2, ended/1]).
 
 %% What is remembered takes so many bytes at most, about.
 -define(MAX_BYTES, 134_217_728).
@@ -102,9 +102,17 @@ begun() ->
     twitter_nif:rosters_new(?MAX_BYTES).
 
 %% @private
--spec changed(twitter_nif:rosters(), write | delete, Key :: term()) -> ok.
-changed(Rosters, _Op, {LUser, LServer, _Contact}) ->
-    twitter_nif:roster_changed(Rosters, <<LUser/binary, "@", LServer/binary>>).
+-spec changes(twitter_nif:rosters(), Key :: term()) -> ok.
+changes(Rosters, Key) ->
+    twitter_nif:roster_changes(Rosters, author(Key)).
+
+%% @private
+-spec changed(twitter_nif:rosters(), Key :: term()) -> ok.
+changed(Rosters, Key) ->
+    twitter_nif:roster_changed(Rosters, author(Key)).
+
+author({LUser, LServer, _Contact}) ->
+    <<LUser/binary, "@", LServer/binary>>.
 
 %% @private Whoever still holds it finds nothing in it.
 -spec ended(twitter_nif:rosters()) -> ok.

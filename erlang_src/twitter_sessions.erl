@@ -34,9 +34,9 @@ of_user(#jid{luser = LUser, lserver = LServer}) ->
     end.
 
 find(LServer) ->
-    case persistent_term:get({?MODULE, LServer}, undefined) of
-        undefined -> error;
-        Online -> {ok, Online}
+    case persistent_term:get({?MODULE, LServer}, none) of
+        {ready, Online} -> {ok, Online};
+        _ -> error
     end.
 
 %% @doc Compares with ejabberd's sessions, and puts right what differs.
@@ -81,11 +81,11 @@ unset_presence(User, Server, _Resource, _Status) ->
     with(Server, fun(Online) -> twitter_nif:leave(Online, jid:nodeprep(User), self()) end).
 
 with(Server, Fun) ->
-    case find(jid:nameprep(Server)) of
-        {ok, Online} ->
+    case persistent_term:get({?MODULE, jid:nameprep(Server)}, none) of
+        {_, Online} ->
             _ = Fun(Online),
             ok;
-        error ->
+        none ->
             ok
     end.
 
@@ -101,12 +101,25 @@ hooks() ->
 -spec init(ServerHost :: binary()) -> {ok, #state{}}.
 init(ServerHost) ->
     process_flag(trap_exit, true),
-    Online = twitter_nif:online_new(),
-    persistent_term:put({?MODULE, ServerHost}, Online),
+    Online = told(ServerHost),
     lists:foreach(fun({Hook, Function}) ->
                           ejabberd_hooks:add(Hook, ServerHost, ?MODULE, Function, 50)
                   end, hooks()),
-    {ok, compared(#state{server_host = ServerHost, online = Online})}.
+    State = compared(#state{server_host = ServerHost, online = Online}),
+    %% Nobody is passed by while this finds out who is there: until now ejabberd was asked.
+    persistent_term:put({?MODULE, ServerHost}, {ready, Online}),
+    {ok, State}.
+
+%% What sessions tell by the hooks. After a process that was killed they went on telling.
+told(ServerHost) ->
+    case find(ServerHost) of
+        {ok, Online} ->
+            Online;
+        error ->
+            Online = twitter_nif:online_new(),
+            persistent_term:put({?MODULE, ServerHost}, {filling, Online}),
+            Online
+    end.
 
 %% @private
 -spec handle_call(reconcile, gen_server:from(), #state{}) -> {reply, ok, #state{}}.
@@ -145,6 +158,9 @@ compare(#state{server_host = ServerHost, online = Online} = State) ->
                Server =:= ServerHost, is_integer(Priority), node(Pid) =:= node()],
     lists:foreach(fun(Session) -> put_right(State, Session) end,
                   lists:usort((Known -- True) ++ (True -- Known))),
+    {ok, Flow} = twitter_flow:find(ServerHost),
+    %% Sessions that were killed will not take what is under way to them.
+    ok = twitter_flow:forgive_idle(Flow),
     State.
 
 %% The session may tell something else meanwhile: in the end both must say the same.
@@ -159,7 +175,10 @@ put_right(#state{server_host = ServerHost, online = Online} = State, {User, Pid,
         _ -> put_right(State, Session)
     end.
 
+%% Of two sessions with one resource only the later one counts, whether it has sent presence or not.
 is_present(LUser, LServer, Pid, LResource) ->
-    lists:keymember(Pid, 2, ejabberd_sm:get_session_sids(LUser, LServer, LResource))
-        andalso lists:keymember(LResource, 2, ejabberd_sm:get_user_present_resources(LUser, LServer))
-        andalso is_process_alive(Pid).
+    lists:any(fun({Resource, Info}) ->
+                      Resource =:= LResource andalso proplists:get_value(pid, Info) =:= Pid
+                          andalso is_integer(proplists:get_value(priority, Info))
+              end, ejabberd_sm:get_user_info(LUser, LServer)).
+

@@ -1,8 +1,9 @@
 %%% @doc Hears of every change in the Mnesia tables on which rights depend, so that what was read there
 %%% can be remembered: one process for each vhost.
 %%%
-%%% Mnesia tells its subscribers of a change before the one who made it goes on. Whoever calls {@link
-%%% sync/0} first, therefore, finds in what is remembered all that was over by then. Where that cannot be
+%%% Mnesia tells its subscribers of a change just before it is in the table, and thus before the one who
+%%% made it goes on. Whoever calls {@link sync/0} first, therefore, finds in what is remembered all that
+%%% was over by then, if a watcher does not trust what it reads before the change has ended. Where that cannot be
 %%% relied upon, nothing is remembered: {@link find/2} says so, and ejabberd has to be asked. That is so
 %%% while the data is kept elsewhere than in Mnesia, and while modules of others have a say in the hooks
 %%% that give the answers.
@@ -21,8 +22,9 @@
 -callback subject() -> subject().
 %% The table is watched from now on: what is remembered of it, which {@link find/2} will give.
 -callback begun() -> Memory :: term().
-%% Something was written or deleted under this key.
--callback changed(Memory :: term(), write | delete, Key :: term()) -> term().
+%% Something is being written or deleted under this key, and has been soon after.
+-callback changes(Memory :: term(), Key :: term()) -> term().
+-callback changed(Memory :: term(), Key :: term()) -> term().
 %% The table is watched no longer.
 -callback ended(Memory :: term()) -> term().
 
@@ -30,13 +32,21 @@
                 memories = #{} :: #{module() => term()}}).
 
 -define(WATCHERS, [twitter_blocks, twitter_rights]).
+%% How often a table is looked at for a change that was made without a lock, a millisecond apart.
+-define(LOOKS, 20).
 
 %% @doc What a watcher remembers, if it can.
 -spec find(Watcher :: module(), ServerHost :: binary()) -> {ok, Memory :: term()} | error.
 find(Watcher, ServerHost) ->
-    case persistent_term:get({?MODULE, Watcher, ServerHost}, error) of
-        error -> error;
-        Memory -> {ok, Memory}
+    case persistent_term:get({?MODULE, Watcher, ServerHost}, none) of
+        {Pid, Memory} ->
+            %% If it was killed, changes since then are unknown.
+            case is_process_alive(Pid) of
+                true -> {ok, Memory};
+                false -> error
+            end;
+        none ->
+            error
     end.
 
 %% @doc Returns when what is remembered knows of everything that has happened so far.
@@ -82,20 +92,53 @@ handle_cast(_Message, State) ->
 -spec handle_info({mnesia_table_event, tuple()} | term(), #state{}) -> {noreply, #state{}}.
 handle_info({mnesia_table_event, Event}, #state{memories = Memories} = State) ->
     case change(Event) of
-        {schema, Table, _Op} ->
+        {schema, Table} ->
             %% It was emptied, or filled from a backup.
             {noreply, compare(lists:foldl(fun forget/2, State, watchers(Table, Memories)))};
-        {Table, Key, Op} ->
-            lists:foreach(fun(Watcher) -> Watcher:changed(maps:get(Watcher, Memories), Op, Key) end,
-                          watchers(Table, Memories)),
+        {Table, Key} ->
+            Told = maps:with(watchers(Table, Memories), Memories),
+            maps:foreach(fun(Watcher, Memory) -> Watcher:changes(Memory, Key) end, Told),
+            await_end(Table, Key, Event, Told),
             {noreply, State}
     end;
+handle_info({changed, Key, Told}, #state{memories = Memories} = State) ->
+    %% What was begun anew meanwhile has seen the change.
+    maps:foreach(fun(Watcher, Memory) ->
+                         maps:get(Watcher, Memories, none) =:= Memory andalso Watcher:changed(Memory, Key)
+                 end, Told),
+    {noreply, State};
 handle_info(_Message, State) ->
     {noreply, State}.
 
-change({write, Record, _}) -> {element(1, Record), element(2, Record), write};
-change({delete_object, Record, _}) -> {element(1, Record), element(2, Record), delete};
-change({delete, {Table, Key}, _}) -> {Table, Key, delete}.
+change({write, Record, _}) -> {element(1, Record), element(2, Record)};
+change({delete_object, Record, _}) -> {element(1, Record), element(2, Record)};
+change({delete, {Table, Key}, _}) -> {Table, Key}.
+
+%% This process is sent `changed' when the change is in the table. That of a transaction is, once its lock
+%% can be had. Others take no locks: for them the table is looked at for a while. All that in a process of
+%% its own: the lock may be held for long, even by somebody who waits for this one.
+await_end(Table, Key, Event, Told) ->
+    Watch = self(),
+    _ = spawn(fun() ->
+                      _ = mnesia:transaction(fun() -> mnesia:read(Table, Key) end),
+                      look(Table, Key, Event, ?LOOKS),
+                      Watch ! {changed, Key, Told}
+              end),
+    ok.
+
+look(_Table, _Key, _Event, 0) ->
+    ok;
+look(Table, Key, Event, Looks) ->
+    There = mnesia:dirty_read(Table, Key),
+    case Event of
+        {write, Record, _} when There =:= [Record] -> ok;
+        {delete, _, _} when There =:= [] -> ok;
+        {delete_object, Record, _} when There =/= [Record] -> ok;
+        _ ->
+            %% Or it has been changed again, of which we are told as well.
+            timer:sleep(1),
+            look(Table, Key, Event, Looks - 1)
+    end.
 
 watchers(Table, Memories) ->
     [Watcher || Watcher <- maps:keys(Memories), maps:get(table, Watcher:subject()) =:= Table].
@@ -123,17 +166,27 @@ compare(State) ->
               end
       end, State, ?WATCHERS).
 
-%% Listens first: what changes while the table is read is then told as well.
+%% Listens first: what changes while the table is read is then told as well. What was told to others
+%% before is in the table once its lock can be had.
 remember(Watcher, #state{server_host = ServerHost, memories = Memories} = State) ->
     #{table := Table} = Watcher:subject(),
-    case mnesia:subscribe({table, Table, simple}) of
-        {ok, _} ->
-            Memory = Watcher:begun(),
-            persistent_term:put({?MODULE, Watcher, ServerHost}, Memory),
-            State#state{memories = Memories#{Watcher => Memory}};
-        {error, _} ->
+    maybe_subscribed(mnesia:subscribe({table, Table, simple}), Table,
+                     fun() ->
+                             Memory = Watcher:begun(),
+                             persistent_term:put({?MODULE, Watcher, ServerHost}, {self(), Memory}),
+                             State#state{memories = Memories#{Watcher => Memory}}
+                     end, State).
+
+maybe_subscribed({ok, _}, Table, Remember, State) ->
+    case mnesia:transaction(fun() -> mnesia:read_lock_table(Table) end) of
+        {atomic, _} ->
+            Remember();
+        {aborted, _} ->
+            _ = mnesia:unsubscribe({table, Table, simple}),
             State
-    end.
+    end;
+maybe_subscribed({error, _}, _Table, _Remember, State) ->
+    State.
 
 forget(Watcher, #state{server_host = ServerHost, memories = Memories} = State) ->
     #{table := Table} = Watcher:subject(),
@@ -146,22 +199,13 @@ forget(Watcher, #state{server_host = ServerHost, memories = Memories} = State) -
 is_subscribed(#{table := Table}) ->
     lists:member(self(), mnesia:table_info(Table, subscribers)).
 
-is_reliable(ServerHost, #{owner := Owner, backend := Backend, hooks := Hooks}) ->
-    gen_mod:is_loaded(ServerHost, Owner)
-        andalso gen_mod:db_mod(ServerHost, Owner) =:= Backend
-        andalso lists:all(fun({Hook, Known}) -> are_handlers(ServerHost, Hook, Known) end, Hooks).
-
-%% ejabberd has no function that tells the handlers of a hook. Its table does: the second element of an
-%% entry is the list of them. Should that ever change, nothing is reliable.
-are_handlers(ServerHost, Hook, Known) ->
-    case ets:lookup(hooks, {Hook, ServerHost}) of
-        [Entry] ->
-            try
-                lists:all(fun({_Priority, Module, _Function}) -> lists:member(Module, Known) end,
-                          element(2, Entry))
-            catch
-                error:_ -> false
-            end;
-        [] ->
-            true
+is_reliable(ServerHost, #{table := Table, owner := Owner, backend := Backend, hooks := Hooks}) ->
+    try
+        gen_mod:is_loaded(ServerHost, Owner)
+            andalso gen_mod:db_mod(ServerHost, Owner) =:= Backend
+            andalso lists:member(Table, mnesia:system_info(tables))
+            andalso twitter_hooks:are_known(ServerHost, Hooks)
+    catch
+        %% The module was stopped meanwhile.
+        error:{module_not_loaded, _, _} -> false
     end.

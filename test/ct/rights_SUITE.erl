@@ -12,6 +12,8 @@
     the_roster_of_a_new_user_of_the_same_name/1,
     shared_groups_are_asked/1,
     a_table_made_anew_is_read_anew/1,
+    a_change_while_nobody_listens/1,
+    a_change_without_a_transaction/1,
     nothing_is_remembered_without_mod_roster/1,
     a_handler_of_somebody_else_is_asked/1,
     no_error_was_logged/1
@@ -33,6 +35,8 @@ all() ->
         the_roster_of_a_new_user_of_the_same_name,
         shared_groups_are_asked,
         a_table_made_anew_is_read_anew,
+        a_change_while_nobody_listens,
+        a_change_without_a_transaction,
         nothing_is_remembered_without_mod_roster,
         a_handler_of_somebody_else_is_asked,
         no_error_was_logged
@@ -190,6 +194,43 @@ make_anew(Backup) ->
     {atomic, [roster]} = mnesia:restore(Backup, [{skip_tables, Others}, {recreate_tables, [roster]}]),
     ok.
 
+%% The process that hears of changes is killed, and cannot start again for a while.
+a_change_while_nobody_listens(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
+    First = twitter_requests:publish(Alice, <<"Friends">>),
+    ?assert(pushed(Server, Bob, First)),
+    ?assertEqual([First], twitter_reading:ids(Bob, ?FRIENDS)),
+    ok = twitter_server:call(Server, sys, suspend, [twitter_sup_localhost]),
+    Killed = twitter_inside:kill(Server, twitter_watch_localhost),
+    ok = twitter_users:set_contact(Server, twitter_cases:user(Alice), twitter_cases:user(Bob), none),
+    Next = twitter_requests:publish(Alice, <<"Not any more">>),
+    ?assertNot(pushed(Server, Bob, Next)),
+    ?assertEqual([], twitter_reading:ids(Bob, ?FRIENDS)),
+    ok = twitter_server:call(Server, sys, resume, [twitter_sup_localhost]),
+    ok = twitter_inside:await_other(Server, twitter_watch_localhost, Killed),
+    Last = twitter_requests:publish(Alice, <<"Never again">>),
+    ?assertNot(pushed(Server, Bob, Last)),
+    ?assert(is_remembered(Server)).
+
+%% As process_rosteritems of ejabberdctl does it; many times, since it is a matter of moments.
+a_change_without_a_transaction(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
+    {Name, _} = twitter_cases:user(Alice),
+    {Other, _} = twitter_cases:user(Bob),
+    [Line] = twitter_server:call(Server, mnesia, dirty_read, [roster, {Name, ?HOST, {Other, ?HOST, <<>>}}]),
+    [
+        begin
+            ok = twitter_server:call(Server, mnesia, dirty_write, [setelement(6, Line, Subscription)]),
+            ok = clear_caches(Server),
+            Id = twitter_requests:publish(Alice, <<"Now">>),
+            ?assertEqual({N, May}, {N, pushed(Server, Bob, Id)}),
+            ?assertEqual({N, May}, {N, lists:member(Id, twitter_reading:ids(Bob, ?FRIENDS))})
+        end
+     || N <- lists:seq(1, 30), {Subscription, May} <- [{to, false}, {both, true}]
+    ].
+
 nothing_is_remembered_without_mod_roster(Config) ->
     Server = twitter_cases:server(Config),
     [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
@@ -222,7 +263,7 @@ admit(Items, _User) ->
     [#roster_item{jid = jid:decode(persistent_term:get(?MODULE)), subscription = from} | Items].
 
 no_error_was_logged(Config) ->
-    twitter_cases:no_error_was_logged(Config).
+    twitter_cases:no_error_but_of_killed_processes(Config).
 
 %%% Helpers
 

@@ -2,7 +2,8 @@
 %%% of fresh users who share presence.
 -module(twitter_cases).
 
--export([start/1, start/2, stop/1, server/1, no_error_was_logged/1]).
+-export([start/1, start/2, stop/1, server/1]).
+-export([no_error_was_logged/1, no_error_but_of_killed_processes/1]).
 -export([friends/2, offline_friends/2, strangers/2, circle/1, chat/2, streams/2, friends_stream/2, large/2]).
 -export([user/1, set_contact/4, rename/4]).
 -export([together/1, forget/2, hooked/4]).
@@ -108,7 +109,15 @@ rename(Config, Client, Friend, Name) ->
 %% @doc For a last case: nothing that the others sent made the server complain.
 -spec no_error_was_logged(config()) -> ok.
 no_error_was_logged(Config) ->
-    Log = twitter_server:log(server(Config)),
+    no_error(twitter_server:log(server(Config))).
+
+%% @doc The same where cases have killed processes: their supervisors say so.
+-spec no_error_but_of_killed_processes(config()) -> ok.
+no_error_but_of_killed_processes(Config) ->
+    Killed = "\\[error\\] SUPERVISOR REPORT:\n.*\n.*\n +reason: killed",
+    no_error(re:replace(twitter_server:log(server(Config)), Killed, "killed", [global, {return, binary}])).
+
+no_error(Log) ->
     {_, _} = binary:match(Log, <<"[info]">>),
     case re:run(Log, <<"\\[(error|critical)\\](.|\n){1,500}">>, [{capture, first, binary}]) of
         nomatch -> ok;

@@ -2,7 +2,8 @@
 //!
 //! The server keeps sessions; this is a copy that can be asked at the price of a hash look-up, for the
 //! fan-out asks it for every follower. Each session tells of its own coming and going, so two reports
-//! about one session never overtake each other.
+//! about one session never overtake each other. Two sessions may have the same resource for a while:
+//! one replaces or resumes the other, which has not ended yet. Then only the later one is reached.
 
 use ahash::RandomState;
 use hashbrown::hash_table::{Entry, HashTable};
@@ -115,17 +116,35 @@ impl<A: Clone + PartialEq> Online<A> {
         }
     }
 
-    /// The sessions of a user.
+    /// The sessions of a user, of each resource the one that arrived last.
+    ///
+    /// ```
+    /// use twitter_core::online::Online;
+    /// let online = Online::default();
+    /// online.arrive("bob", 1, "phone");
+    /// online.arrive("bob", 2, "phone");
+    /// let addresses = || online.sessions("bob").iter().map(|s| s.address).collect::<Vec<_>>();
+    /// assert_eq!(addresses(), [2]);
+    /// online.leave("bob", 2);
+    /// assert_eq!(addresses(), [1], "the former one has not ended");
+    /// ```
     pub fn sessions(&self, user: &str) -> Vec<Session<A>> {
         let hash = self.hasher.hash_one(user);
         let shard = shard_of(&self.shards, hash).read();
         let known = shard.find(hash, |known| &*known.name == user);
-        known
-            .map(|known| known.sessions.clone())
-            .unwrap_or_default()
+        let mut rest = known.map_or(&[][..], |known| known.sessions.as_slice());
+        let mut sessions = Vec::with_capacity(rest.len());
+        while let [session, later @ ..] = rest {
+            rest = later;
+            if !later.iter().any(|l| l.resource == session.resource) {
+                sessions.push(session.clone());
+            }
+        }
+        sessions
     }
 
-    /// All sessions, with their users; what comes or goes meanwhile may be missing or not.
+    /// All sessions, with their users, also those that another one replaces; what comes or goes
+    /// meanwhile may be missing or not.
     /// Cost: O(sessions).
     pub fn all(&self) -> Vec<(Box<str>, Session<A>)> {
         let mut all = Vec::new();
@@ -171,28 +190,40 @@ fn shard_of<T>(shards: &[T; SHARDS], hash: u64) -> &T {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     proptest! {
         #[test]
-        fn like_a_set_of_sessions(ops in prop::collection::vec((0u8..40, 0u8..3, any::<bool>()), 0..200)) {
+        fn like_a_list_of_sessions(
+            ops in prop::collection::vec((0u8..20, 0u8..4, 0u8..2, any::<bool>()), 0..200)
+        ) {
             let online = Online::default();
-            let mut model = BTreeSet::new();
-            for (user, address, arrives) in ops {
-                let name = user.to_string();
+            // In the order of arrival.
+            let mut model: Vec<(String, u8, String)> = Vec::new();
+            for (user, address, resource, arrives) in ops {
+                let (name, resource) = (user.to_string(), resource.to_string());
+                let known = model.iter().position(|(n, a, _)| *n == name && *a == address);
                 if arrives {
-                    prop_assert_eq!(online.arrive(&name, address, "r"), model.insert((name, address)));
+                    prop_assert_eq!(online.arrive(&name, address, &resource), known.is_none());
+                    if known.is_none() {
+                        model.push((name, address, resource));
+                    }
                 } else {
-                    prop_assert_eq!(online.leave(&name, address), model.remove(&(name, address)));
+                    prop_assert_eq!(online.leave(&name, address), known.is_some());
+                    known.map(|known| model.remove(known));
                 }
             }
-            let all: BTreeSet<_> = online.all().into_iter().map(|(u, s)| (u.to_string(), s.address)).collect();
-            prop_assert_eq!(&all, &model);
-            for user in 0..40u8 {
+            let session = |s: Session<u8>| (s.resource.to_string(), s.address);
+            let all: BTreeSet<_> = online.all().into_iter().map(|(u, s)| (u.to_string(), session(s))).collect();
+            let known: BTreeSet<_> = model.iter().map(|(n, a, r)| (n.clone(), (r.clone(), *a))).collect();
+            prop_assert_eq!(all, known);
+            for user in 0..20u8 {
                 let name = user.to_string();
-                let of: BTreeSet<_> = online.sessions(&name).into_iter().map(|s| s.address).collect();
-                prop_assert_eq!(online.has(&name), !of.is_empty());
-                prop_assert!(of.iter().all(|address| model.contains(&(name.clone(), *address))));
+                let of: BTreeSet<_> = online.sessions(&name).into_iter().map(session).collect();
+                let last: BTreeMap<_, _> =
+                    model.iter().filter(|(n, ..)| *n == name).map(|(_, a, r)| (r.clone(), *a)).collect();
+                prop_assert_eq!(online.has(&name), !last.is_empty());
+                prop_assert_eq!(of, last.into_iter().collect::<BTreeSet<_>>());
             }
         }
     }

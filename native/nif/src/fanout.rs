@@ -4,13 +4,13 @@
 //! dirty one, and so is what may have to wait for a lock that such a walk holds.
 
 use parking_lot::Mutex;
-use rustler::{Atom, LocalPid, ResourceArc};
+use rustler::{Atom, Env, LocalPid, ResourceArc, Term};
 use twitter_core::fanout::Recipients;
 use twitter_core::online::Online;
 use twitter_core::rosters::Rosters;
 use twitter_core::service::Version;
 
-use crate::term::{atoms, sessions_of, taken, Failure, Jid, Line, List, NextTerm, SessionTerm};
+use crate::term::{atoms, next_term, sessions_of, taken, Failure, Jid, Line, List, SessionTerm};
 
 /// Who is online in a domain, as Erlang holds it.
 struct OnlineResource(Online<LocalPid>);
@@ -76,8 +76,8 @@ fn recipients(author: Jid, roster: List<Line>, here: List<(&str, OnlineArc)>) ->
 
 // A portion is a few hundred look-ups, whatever the length of the roster.
 #[rustler::nif]
-fn next_portion(fanout: FanoutArc, here: List<(&str, OnlineArc)>) -> NextTerm {
-    fanout.0.lock().next(&here_of(&here)).into()
+fn next_portion<'a>(env: Env<'a>, fanout: FanoutArc, here: List<(&str, OnlineArc)>) -> Term<'a> {
+    next_term(env, fanout.0.lock().next(&here_of(&here)))
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]

@@ -247,47 +247,26 @@ pub fn sessions_of(online: &Online<LocalPid>, user: &str) -> Vec<SessionTerm> {
 }
 
 /// `{portion, [{User, Server, [Session] | elsewhere}]} | recheck | done`
-pub enum NextTerm {
-    Portion(Vec<(String, String, Option<Vec<SessionTerm>>)>),
-    Recheck,
-    Done,
-}
-
-impl From<Next<'_, LocalPid>> for NextTerm {
-    fn from(next: Next<'_, LocalPid>) -> Self {
-        let sessions = |list: Vec<_>| list.into_iter().map(SessionTerm::from).collect();
-        let recipient = |to: Recipient<'_, LocalPid>| {
-            (
-                to.local.to_owned(),
-                to.domain.to_owned(),
-                to.sessions.map(sessions),
-            )
+pub fn next_term<'a>(env: Env<'a>, next: Next<'_, LocalPid>) -> Term<'a> {
+    // One by one and without copies between: a large part of what a delivery costs.
+    let recipient = |to: Recipient<'_, LocalPid>| {
+        let sessions = match to.sessions {
+            Some(sessions) => sessions
+                .iter()
+                .map(|session| (session.address, session.resource.as_str()))
+                .collect::<Vec<_>>()
+                .encode(env),
+            None => atoms::elsewhere().encode(env),
         };
-        match next {
-            Next::Portion(portion) => Self::Portion(portion.into_iter().map(recipient).collect()),
-            Next::Recheck => Self::Recheck,
-            Next::Done => Self::Done,
+        (to.local, to.domain, sessions).encode(env)
+    };
+    match next {
+        Next::Portion(portion) => {
+            let portion: Vec<Term<'a>> = portion.into_iter().map(recipient).collect();
+            (atoms::portion(), portion).encode(env)
         }
-    }
-}
-
-impl Encoder for NextTerm {
-    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
-        let recipient = |(local, domain, sessions): &(String, String, Option<Vec<SessionTerm>>)| {
-            let sessions = match sessions {
-                Some(sessions) => sessions.encode(env),
-                None => atoms::elsewhere().encode(env),
-            };
-            (local, domain, sessions).encode(env)
-        };
-        match self {
-            Self::Portion(portion) => {
-                let portion: Vec<Term<'a>> = portion.iter().map(recipient).collect();
-                (atoms::portion(), portion).encode(env)
-            }
-            Self::Recheck => atoms::recheck().encode(env),
-            Self::Done => atoms::done().encode(env),
-        }
+        Next::Recheck => atoms::recheck().encode(env),
+        Next::Done => atoms::done().encode(env),
     }
 }
 

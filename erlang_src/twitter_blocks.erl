@@ -3,20 +3,31 @@
 -module(twitter_blocks).
 -behaviour(twitter_watch).
 
--export([may_block/2]).
+-export([blockers/1, may_block/2, may_block/3]).
+-export_type([blockers/0]).
 -export([subject/0, begun/0, changes/2, changed/2, ended/1]).
 
-%% @doc `false' if this user of this server blocks nobody: see {@link twitter_watch:sync/0}.
+%% Who has lists, if that is known.
+-opaque blockers() :: {ok, ets:tid()} | error.
+
+%% @doc The users of a vhost who may block: see {@link twitter_watch:sync/0}. Not to be kept.
+-spec blockers(LServer :: binary()) -> blockers().
+blockers(LServer) ->
+    twitter_watch:find(?MODULE, LServer).
+
+%% @doc `false' if this user of this server blocks nobody.
 -spec may_block(LUser :: binary(), LServer :: binary()) -> boolean().
 may_block(LUser, LServer) ->
-    case twitter_watch:find(?MODULE, LServer) of
-        {ok, Table} ->
-            try ets:member(Table, {LUser, LServer})
-            catch error:badarg -> true
-            end;
-        error ->
-            true
-    end.
+    may_block(LUser, LServer, blockers(LServer)).
+
+%% @doc The same, for many users of a vhost.
+-spec may_block(LUser :: binary(), LServer :: binary(), blockers()) -> boolean().
+may_block(LUser, LServer, {ok, Table}) ->
+    try ets:member(Table, {LUser, LServer})
+    catch error:badarg -> true
+    end;
+may_block(_LUser, _LServer, error) ->
+    true.
 
 %% @private mod_last and mod_pres_counter have nothing to say about messages, nor about the presence of
 %% somebody who is there.

@@ -117,13 +117,13 @@ write(#{lserver := LServer} = State, #message{to = To} = Event, Rest) ->
 
 write_bytes(#{socket := Socket, stream_state := established, stream_header_sent := true},
             #jid{luser = User, lserver = Server}, Rest) ->
+    %% No character that XML escapes can stand in a normalised JID.
+    Bytes = [<<"<message to='">>, User, $@, Server, $', Rest],
     case xmpp_socket:get_transport(Socket) of
-        Transport when Transport =:= tcp; Transport =:= tls; Transport =:= tcp_zlib;
-                       Transport =:= tls_zlib ->
-            %% No character that XML escapes can stand in a normalised JID.
-            xmpp_socket:send(Socket, <<"<message to='", User/binary, "@", Server/binary, "'", Rest/binary>>);
-        _ ->
-            other
+        tcp -> xmpp_socket:send(Socket, Bytes);
+        Transport when Transport =:= tls; Transport =:= tcp_zlib; Transport =:= tls_zlib ->
+            xmpp_socket:send(Socket, iolist_to_binary(Bytes));
+        _ -> other
     end;
 write_bytes(_State, _To, _Rest) ->
     other.

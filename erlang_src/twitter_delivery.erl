@@ -45,26 +45,34 @@ to_own(Delivery, #jid{lresource = Publisher}, #jid{luser = LUser, lserver = LSer
 -spec to_recipients(delivery(), [recipient()]) -> ok.
 to_recipients(#delivery{author = #jid{luser = LUser, lserver = LServer}} = Delivery, Recipients) ->
     AuthorMayBlock = twitter_blocks:may_block(LUser, LServer),
+    Blockers = maps:from_list([{Host, twitter_blocks:blockers(Host)} || Host <- ejabberd_option:hosts()]),
     counted(Delivery,
             lists:foldl(fun({User, Server, Sessions}, Sent) ->
-                                to_recipient(Delivery, AuthorMayBlock, bare(User, Server), Sessions, Sent)
+                                Reader = bare(User, Server),
+                                MayBlock = {AuthorMayBlock, may_block(User, Server, Blockers)},
+                                to_recipient(Delivery, MayBlock, Reader, Sessions, Sent)
                         end, sent(), Recipients)).
+
+may_block(User, Server, Blockers) ->
+    case Blockers of
+        #{Server := Known} -> twitter_blocks:may_block(User, Server, Known);
+        #{} -> true
+    end.
 
 %% As jid:make/2 would, which prepares once more what is prepared.
 bare(User, Server) ->
     #jid{user = User, server = Server, luser = User, lserver = Server}.
 
-to_recipient(Delivery, AuthorMayBlock, #jid{lserver = LServer} = Reader, elsewhere, Sent) ->
+to_recipient(Delivery, MayBlock, #jid{lserver = LServer} = Reader, elsewhere, Sent) ->
     case twitter_roster:is_local(Reader) of
         true ->
             ok = twitter_c2s:attend(LServer),
-            to_recipient(Delivery, AuthorMayBlock, Reader, twitter_sessions:of_user(Reader), Sent);
+            to_recipient(Delivery, MayBlock, Reader, twitter_sessions:of_user(Reader), Sent);
         false ->
             route(Delivery, Reader, Sent)
     end;
-to_recipient(#delivery{author = Author} = Delivery, AuthorMayBlock, Reader, Sessions, Sent) ->
-    #jid{luser = LUser, lserver = LServer} = Reader,
-    ReaderMayBlock = twitter_blocks:may_block(LUser, LServer),
+to_recipient(#delivery{author = Author} = Delivery, {AuthorMayBlock, ReaderMayBlock}, Reader, Sessions,
+             Sent) ->
     Events = events(Delivery, Reader, ReaderMayBlock),
     lists:foldl(
       fun({_, Resource} = Session, Before) ->

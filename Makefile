@@ -10,7 +10,12 @@ export PYTHON ?= /usr/bin/python3
 
 PLUGIN := _build/default/lib/ejabberd_twitter
 
-.PHONY: help deps build demo test check ct slixmpp bench bench-server screenshots clean
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+# Users, contacts and posts of each in the simulation: 3 GB and some minutes.
+SIMULATION ?= 1000000 50 10
+
+.PHONY: help deps build demo test check ct slixmpp bench bench-core bench-server screenshots clean
 
 help:
 	@echo 'make deps      install the Debian packages that are missing'
@@ -21,7 +26,9 @@ help:
 	@echo 'make check     formats, lints, types and documentation, warnings denied'
 	@echo 'make ct        Common Test; SUITE=x_SUITE and CASE=y choose'
 	@echo 'make slixmpp   tests from outside, with slixmpp; TEST=test_x chooses'
-	@echo 'make bench     times the core; see bench/RESULTS.md'
+	@echo 'make bench     measures everything, and writes the tables of bench/RESULTS.md: the next two'
+	@echo 'make bench-core    the core, the way into it from Erlang, a simulation of a million users;'
+	@echo "               SIMULATION='20000 50 10' takes fewer, with contacts and posts of each"
 	@echo 'make bench-server  posts over real connections, beside PEP and others; ARGS=--quick'
 	@echo '               takes about two minutes, ARGS=--help shows the options'
 	@echo 'make screenshots  the pictures of the README, by a real Psi'
@@ -51,8 +58,16 @@ ct: build
 slixmpp: build
 	@$(PYTHON) test/support/run_slixmpp.py _build/results/slixmpp $(TEST)
 
+# One after the other, whatever make is told: they would disturb each other.
 bench:
-	cargo bench --locked -p twitter_core --bench timeline
+	$(MAKE) bench-core
+	$(MAKE) bench-server
+
+bench-core: build
+	cargo bench --locked -p twitter_core --bench timeline --bench fanout --bench words
+	cargo bench --locked -p twitter_core --bench simulation -- $(SIMULATION) >$(TARGET)/simulation.json
+	@bench/crossing/crossing.escript $(TARGET)/crossing.json
+	@$(PYTHON) -B bench/core_report.py $(TARGET) "make bench-core SIMULATION='$(SIMULATION)'"
 
 bench-server: build
 	cargo build --release --locked -p twitter_load

@@ -33,7 +33,14 @@ erlc_plugin() {
 }
 
 erlc_tests() {
-    mkdir -p "$work/tests" && erlc -Werror -o "$work/tests" test/ct/*.erl bench/end_to_end/*.erl
+    mkdir -p "$work/tests" && erlc -Werror -o "$work/tests" test/ct/*.erl bench/*/*.erl
+}
+
+python_bench() {
+    "${PYTHON:-python3}" -c '
+import ast, sys
+for file in sys.argv[1:]:
+    ast.parse(open(file).read(), file)' bench/*.py
 }
 
 xref() {
@@ -53,6 +60,7 @@ check clippy cargo clippy --workspace --all-targets --locked -- --deny warnings
 check rustdoc env RUSTDOCFLAGS='--deny warnings' cargo doc --workspace --no-deps --locked
 check erlc erlc_plugin
 check erlc-tests erlc_tests
+check python python_bench
 check xref xref
 check dialyzer bash -c "$here/dialyze.escript $beams/*.beam"
 check edoc edoc

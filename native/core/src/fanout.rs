@@ -15,6 +15,8 @@ use crate::service::Version;
 
 /// At most so many sessions make up a portion.
 pub const PORTION: usize = 250;
+/// and at most so many recipients are looked at for it: all may have left since they were noted.
+const MAX_LOOKS: usize = 2 * PORTION;
 /// If the server has to be asked for the roster, it is asked again after so many recipients at the
 /// earliest,
 const MIN_PAGE: usize = 1000;
@@ -253,21 +255,40 @@ impl Recipients {
         self.entries.len().saturating_sub(self.served)
     }
 
-    /// The next portion, with the sessions as they are now. Cost: O([`PORTION`]).
+    /// What they take, in bytes, about. Cost: O(1).
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let entries = self.entries.capacity().saturating_mul(size_of::<Entry>());
+        let domains = self.domains.len().saturating_mul(size_of::<Box<str>>());
+        let texts = self.locals.capacity();
+        entries.saturating_add(domains).saturating_add(texts)
+    }
+
+    /// The next portion, with the sessions as they are now; it is empty if many have left. Cost:
+    /// O([`PORTION`]), and a look into `here` for each domain.
     pub fn next<A: Clone + PartialEq>(&mut self, here: &Here<'_, A>) -> Next<'_, A> {
         let first = self.served;
+        let end = self.page_ends.min(first.saturating_add(MAX_LOOKS));
         let mut sessions: usize = 0;
         let mut portion = Vec::new();
-        while self.served < self.page_ends && sessions < PORTION {
+        // They are grouped by domain, so mostly it is the same as before.
+        let mut last = None;
+        while self.served < end && sessions < PORTION {
             let Some(entry) = self.entries.get(self.served).copied() else {
                 break;
             };
             self.served = self.served.saturating_add(1);
             let local = self.local(entry);
-            let known = here
-                .iter()
-                .find(|(name, _)| entry.known_here && *name == self.domain(entry))
-                .map(|(_, online)| online.sessions(local));
+            let online = match last {
+                Some((domain, online)) if domain == entry.domain => online,
+                _ => {
+                    let found = here.iter().find(|(name, _)| *name == self.domain(entry));
+                    found.map(|(_, online)| *online)
+                }
+            };
+            last = Some((entry.domain, online));
+            let known = online.filter(|_| entry.known_here);
+            let known = known.map(|online| online.sessions(local));
             // Who left meanwhile has nothing to get.
             let count = known.as_ref().map_or(1, Vec::len);
             if count > 0 {

@@ -5,6 +5,8 @@ use std::fmt;
 
 /// The longest part (local or domain) of a JID, in bytes (RFC 7622, sections 3.2 and 3.3).
 const MAX_PART: usize = 1023;
+/// The longest bare JID, in bytes.
+pub(crate) const MAX: usize = 2 * MAX_PART + 1;
 
 /// A bare JID, `local@domain` or `domain`, as ejabberd has already normalised it.
 ///

@@ -24,6 +24,8 @@ pub struct Session<A> {
 
 #[derive(Debug)]
 struct User<A> {
+    /// Of the name: a table that grows or shrinks need not look at the names, which lie all over memory.
+    hash: u64,
     name: Box<str>,
     sessions: Vec<Session<A>>,
 }
@@ -61,12 +63,9 @@ impl<A: Clone + PartialEq> Online<A> {
     pub fn arrive(&self, user: &str, address: A, resource: &str) -> bool {
         let hash = self.hasher.hash_one(user);
         let mut shard = shard_of(&self.shards, hash).write();
-        let entry = shard.entry(
-            hash,
-            |known| &*known.name == user,
-            |known| self.hasher.hash_one(&*known.name),
-        );
+        let entry = shard.entry(hash, |known| &*known.name == user, |known| known.hash);
         let known = entry.or_insert_with(|| User {
+            hash,
             name: user.into(),
             sessions: Vec::with_capacity(1),
         });
@@ -83,7 +82,7 @@ impl<A: Clone + PartialEq> Online<A> {
     pub fn leave(&self, user: &str, address: A) -> bool {
         let hash = self.hasher.hash_one(user);
         let mut shard = shard_of(&self.shards, hash).write();
-        let rehash = |known: &User<A>| self.hasher.hash_one(&*known.name);
+        let rehash = |known: &User<A>| known.hash;
         let Entry::Occupied(mut entry) = shard.entry(hash, |known| &*known.name == user, rehash)
         else {
             return false;
@@ -116,7 +115,8 @@ impl<A: Clone + PartialEq> Online<A> {
         }
     }
 
-    /// The sessions of a user, of each resource the one that arrived last.
+    /// The sessions of a user, of each resource the one that arrived last. Waits for nobody but
+    /// one who arrives or leaves at this moment.
     ///
     /// ```
     /// use twitter_core::online::Online;
@@ -130,7 +130,8 @@ impl<A: Clone + PartialEq> Online<A> {
     /// ```
     pub fn sessions(&self, user: &str) -> Vec<Session<A>> {
         let hash = self.hasher.hash_one(user);
-        let shard = shard_of(&self.shards, hash).read();
+        // Passes by those who wait until they may write. It is over at once; the long ones do not.
+        let shard = shard_of(&self.shards, hash).read_recursive();
         let known = shard.find(hash, |known| &*known.name == user);
         let mut rest = known.map_or(&[][..], |known| known.sessions.as_slice());
         let mut sessions = Vec::with_capacity(rest.len());
@@ -143,13 +144,18 @@ impl<A: Clone + PartialEq> Online<A> {
         sessions
     }
 
+    /// How many users are online; about, if some come or go meanwhile. Cost: O(1).
+    pub fn users(&self) -> usize {
+        self.shards.iter().map(|shard| shard.read().len()).sum()
+    }
+
     /// All sessions, with their users, also those that another one replaces; what comes or goes
     /// meanwhile may be missing or not.
     /// Cost: O(sessions).
     pub fn all(&self) -> Vec<(Box<str>, Session<A>)> {
         let mut all = Vec::new();
         for shard in &self.shards {
-            for User { name, sessions } in shard.read().iter() {
+            for User { name, sessions, .. } in shard.read().iter() {
                 all.extend(
                     sessions
                         .iter()

@@ -7,12 +7,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::jid::BareJid;
+use crate::jid::{self, BareJid};
 
 const ROOT: &str = "/twitter";
 const MY_STREAM: &str = "MyStream";
 const FRIENDS_STREAM: &str = "FriendsStream";
 const MY_FRIENDS: &str = "MyFriends";
+/// So many bytes stand for one in the id of a stored node, at most.
+const LONGEST_ESCAPE: usize = 3;
 
 /// One of the three kinds of stream that a reader finds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +87,11 @@ pub fn parse(id: &str) -> WireNode<'_> {
 /// ```
 #[must_use]
 pub fn parse_disco(id: &str) -> WireNode<'_> {
-    let first_part = || id.split('!').find(|part| !part.is_empty());
+    let first_part = || {
+        // As bytes: an id may be long, and nothing but `!`.
+        let start = id.bytes().position(|byte| byte != b'!')?;
+        id.get(start..)?.split('!').next()
+    };
     match parse(id) {
         WireNode::Foreign if id.is_empty() => WireNode::Foreign,
         WireNode::Foreign if first_part().is_none_or(|part| parse(part) != WireNode::Foreign) => {
@@ -174,6 +180,10 @@ pub fn author_of_stored(id: &str) -> Option<BareJid> {
         .strip_prefix('/')?
         .strip_suffix(MY_STREAM)?
         .strip_suffix('/')?;
+    // Nobody has so long a name; it is not worth the replacing.
+    if name.len() > jid::MAX.saturating_mul(LONGEST_ESCAPE) {
+        return None;
+    }
     let name: Cow<'_, str> = if name.contains('%') {
         name.replace("%21", "!").replace("%25", "%").into()
     } else {

@@ -1,7 +1,7 @@
 //! Rosters, friends and recipients against the obvious model: for each address there is, look
 //! through all lines.
 // A panic in a test is a failed test.
-#![allow(clippy::panic)]
+#![allow(clippy::panic, clippy::arithmetic_side_effects)]
 
 use std::collections::BTreeSet;
 
@@ -193,6 +193,30 @@ proptest! {
         let expected: BTreeSet<u32> = (0..followers).filter(|n| !gone.contains(n)).collect();
         prop_assert_eq!(got, expected);
     }
+}
+
+/// A portion is a bounded piece of work even if all who were noted have left since.
+#[test]
+fn who_left_is_passed_by_in_steps() {
+    let names: Vec<String> = (0..900).map(|n| n.to_string()).collect();
+    let online = Online::default();
+    for (n, name) in names.iter().enumerate() {
+        assert!(online.arrive(name, n, "phone"));
+    }
+    let here = [("a.org", &online)];
+    let roster = names.iter().map(|local| fanout::Line {
+        local,
+        domain: "a.org",
+        subscription: Subscription::Both,
+    });
+    let mut to = Recipients::of(&jid("al@a.org"), roster, &here);
+    for (n, name) in names.iter().enumerate() {
+        assert!(online.leave(name, n));
+    }
+    assert_eq!(to.next(&here), Next::Portion(vec![]));
+    assert_eq!(to.left(), 900 - 2 * fanout::PORTION);
+    assert_eq!(to.next(&here), Next::Portion(vec![]));
+    assert_eq!(to.next(&here), Next::Done);
 }
 
 fn domain(jid: &str) -> &str {

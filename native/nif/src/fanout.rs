@@ -1,7 +1,8 @@
 //! Who is online, who may see whom, and the recipients of a post, as Erlang holds them.
 //!
-//! Schedulers: what touches one user or one portion is on a normal one; what walks a roster is on a
-//! dirty one, and so is what may have to wait for a lock that such a walk holds.
+//! Schedulers: what reads of one user or one portion is on a normal one, and waits for no walk; what
+//! walks a roster is on a dirty one, and so is what may have to wait for a lock that such a walk holds.
+//! What can be large is freed in a thread of its own.
 
 use parking_lot::Mutex;
 use rustler::{Atom, Env, LocalPid, ResourceArc, Term};
@@ -10,7 +11,12 @@ use twitter_core::online::Online;
 use twitter_core::rosters::Rosters;
 use twitter_core::service::Version;
 
+use crate::aside::drop_aside;
 use crate::term::{atoms, next_term, sessions_of, taken, Failure, Jid, Line, List, SessionTerm};
+
+/// What takes more bytes, or knows more users, is freed in a thread of its own.
+const LARGE: usize = 1 << 18;
+const MANY: usize = 1000;
 
 /// Who is online in a domain, as Erlang holds it.
 struct OnlineResource(Online<LocalPid>);
@@ -22,13 +28,39 @@ struct FanoutResource(Mutex<Recipients>);
 struct RostersResource(Rosters);
 
 #[rustler::resource_impl]
-impl rustler::Resource for OnlineResource {}
+impl rustler::Resource for OnlineResource {
+    const IMPLEMENTS_DESTRUCTOR: bool = true;
+
+    fn destructor(self, _env: Env<'_>) {
+        free(self.0.users() > MANY, self.0);
+    }
+}
 
 #[rustler::resource_impl]
-impl rustler::Resource for FanoutResource {}
+impl rustler::Resource for FanoutResource {
+    const IMPLEMENTS_DESTRUCTOR: bool = true;
+
+    fn destructor(self, _env: Env<'_>) {
+        let recipients = self.0.into_inner();
+        free(recipients.bytes() > LARGE, recipients);
+    }
+}
 
 #[rustler::resource_impl]
-impl rustler::Resource for RostersResource {}
+impl rustler::Resource for RostersResource {
+    const IMPLEMENTS_DESTRUCTOR: bool = true;
+
+    fn destructor(self, _env: Env<'_>) {
+        free(self.0.bytes() > LARGE, self.0);
+    }
+}
+
+/// There is one fan-out for each post: what is small takes less than a thread.
+fn free(is_large: bool, value: impl Send + 'static) {
+    if is_large {
+        drop_aside(value);
+    }
+}
 
 // A panic releases the locks, and leaves at worst a session too many or a recipient too few.
 impl std::panic::RefUnwindSafe for OnlineResource {}
@@ -44,12 +76,13 @@ fn online_new() -> OnlineArc {
     ResourceArc::new(OnlineResource(Online::default()))
 }
 
-#[rustler::nif]
+// Who changes something waits until all who read have ended, and they may read much.
+#[rustler::nif(schedule = "DirtyCpu")]
 fn arrive(online: OnlineArc, user: &str, session: LocalPid, resource: &str) -> bool {
     online.0.arrive(user, session, resource)
 }
 
-#[rustler::nif]
+#[rustler::nif(schedule = "DirtyCpu")]
 fn leave(online: OnlineArc, user: &str, session: LocalPid) -> bool {
     online.0.leave(user, session)
 }

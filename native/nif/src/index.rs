@@ -10,6 +10,7 @@ use twitter_core::service::{Cached, Hold, Memory, NotLoaded, Service, Version};
 use twitter_core::stream::{Micros, Place};
 use twitter_core::timeline::{Page, PostRef};
 
+use crate::aside::drop_aside;
 use crate::term::{taken, Arg, Failure, Jid, List, RequestTerm};
 
 /// The index of one pubsub host, as Erlang holds it.
@@ -47,13 +48,6 @@ impl rustler::Resource for HoldResource {
 impl std::panic::RefUnwindSafe for HoldResource {}
 
 type HoldRef = ResourceArc<HoldResource>;
-
-/// Erlang lets go of a resource while it collects garbage, on a normal scheduler: freeing a
-/// million posts there would take too long.
-fn drop_aside(value: impl Send + 'static) {
-    // Where there is no thread to be had it is dropped here.
-    let _ = std::thread::Builder::new().spawn(move || drop(value));
-}
 
 #[rustler::nif]
 fn index_new(index_size: usize, cache_size: usize) -> Index {

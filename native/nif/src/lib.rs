@@ -5,6 +5,7 @@
 //! a list, a stream or a payload runs on a dirty CPU scheduler, because its caller sets the size; so
 //! does what only waits for the lock that such a walk holds.
 
+mod aside;
 mod fanout;
 mod index;
 mod term;

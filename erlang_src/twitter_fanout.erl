@@ -93,6 +93,8 @@ start_link(Name, ServerHost, Number) ->
 -spec init({binary(), pos_integer()}) -> {ok, #state{}}.
 init({ServerHost, Number}) ->
     process_flag(trap_exit, true),
+    %% Whoever waits for an answer comes first.
+    process_flag(priority, low),
     {ok, Flow} = twitter_flow:find(ServerHost),
     {ok, #state{server_host = ServerHost, number = Number, flow = Flow}}.
 
@@ -212,6 +214,8 @@ ended(#{bytes := Bytes}, #state{flow = Flow, number = Number}) ->
 %% The author's own resources get it now; then those who stand on the note that the core makes.
 begun(#{host := Host, author := Author, publisher := Publisher, what := What} = Post,
       #state{server_host = ServerHost, flow = Flow}) ->
+    %% Nobody sees what a crash could take back; and it leaves the author's answer the first turn.
+    _ = twitter_store:sync(),
     AuthorJid = jid:decode(Author),
     Way = mod_twitter_opt:delivery(ServerHost),
     ok = twitter_watch:sync(),

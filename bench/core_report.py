@@ -97,7 +97,7 @@ def about(command):
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": int(memory.group(1)) / 1048576,
         "load": os.getloadavg()[2],
-        "kernel": said("uname", "-sr"),
+        "kernel": said("uname", "-sr").split("-")[0],
         "rustc": " ".join(said("rustc", "--version").split()[:2]),
         "criterion": re.search(r'name = "criterion"\nversion = "(.*?)"', lock).group(1),
         "otp": said("erl", "-noinput", "-eval", otp),

@@ -97,7 +97,7 @@ about(Args) ->
         cpu => cpu(),
         cores => erlang:system_info(logical_processors_available),
         memory_gb => binary_to_integer(Kb) / 1048576,
-        kernel => text(string:trim(os:cmd("uname -sr"))),
+        kernel => text(string:trim(os:cmd("uname -s -r | cut -d- -f1"))),
         ejabberd => text(Ejabberd),
         otp => otp(),
         rustc => text(string:trim(os:cmd("rustc --version")))

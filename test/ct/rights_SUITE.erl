@@ -166,7 +166,8 @@ shared_groups_are_asked(Config) ->
     after
         ok = twitter_server:reload(Server, #{modules => #{}})
     end,
-    _ = twitter_requests:publish(Alice, <<"Alone">>),
+    Last = twitter_requests:publish(Alice, <<"Alone">>),
+    ?assertNot(pushed(Server, Bob, Last)),
     ?assert(is_remembered(Server)).
 
 %% As when a backup is restored: Mnesia drops whoever listened to the table.

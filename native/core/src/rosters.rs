@@ -12,6 +12,7 @@
 //! As with the index of posts, what was read from the server is offered under the [`Version`] that was
 //! asked for before it was read: if a change was told meanwhile, the offer is [`Offer::Stale`].
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
 use ahash::{AHashMap, AHashSet};
@@ -25,6 +26,9 @@ use crate::service::{Offer, Version};
 
 /// So many addresses are looked at before others get the lock.
 const STEP: usize = 4096;
+/// Counts the memories, so that no version of one is a version of another: a fan-out that was begun with
+/// one may go on with the next.
+static MEMORIES: AtomicU32 = AtomicU32::new(0);
 /// What an author takes beside his lists, in bytes.
 const AUTHOR: usize = 96;
 
@@ -78,9 +82,14 @@ impl Rosters {
     /// Knows nothing; keeps at most about `budget` bytes.
     #[must_use]
     pub fn new(budget: usize) -> Self {
+        let memory = MEMORIES.fetch_add(1, Ordering::Relaxed);
+        let state = State {
+            versions: u64::from(memory) << 32,
+            ..State::default()
+        };
         Self {
             budget,
-            state: RwLock::default(),
+            state: RwLock::new(state),
         }
     }
 
@@ -348,5 +357,30 @@ impl Author {
         let list = list.saturating_mul(size_of::<NameId>());
         let answers = self.answers.len().saturating_mul(size_of::<u32>());
         AUTHOR.saturating_add(list).saturating_add(answers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fanout::Next;
+    use crate::jid::InvalidJid;
+
+    #[test]
+    fn a_new_memory_checks_what_was_noted_by_the_former() -> Result<(), InvalidJid> {
+        let alice = BareJid::parse("alice@h")?;
+        let load = |readers: &[&str]| {
+            let rosters = Rosters::new(usize::MAX);
+            let version = rosters.version(&alice);
+            let offer = rosters.load(&alice, version, readers.iter().copied());
+            assert_eq!(offer, Offer::Taken);
+            rosters
+        };
+        let noted = load(&["bob@h"]).recipients::<u8>(&alice, &[]);
+        let mut noted = noted.unwrap_or_default();
+        assert_eq!(noted.left(), 1);
+        assert!(load(&["carol@h"]).recheck(&alice, &mut noted));
+        assert_eq!(noted.next::<u8>(&[]), Next::Done);
+        Ok(())
     }
 }

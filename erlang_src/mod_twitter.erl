@@ -12,6 +12,8 @@
 
 %% Of memory, in bytes: a tebibyte.
 -define(MAX_SIZE, 1 bsl 40).
+%% Posts in a minute, or at once.
+-define(MAX_RATE, 1_000_000).
 
 %% @doc Starts the processes of the vhost. What the service lacks to be of use it says in the log:
 %% a wrong setting here must not keep the server from starting.
@@ -92,6 +94,10 @@ pubsub_delete_node(_ServerHost, _PepHost, _Node, _Nidx) ->
     ok.
 
 -spec mod_opt_type(atom()) -> econf:validator().
+mod_opt_type(access_any_rate) ->
+    econf:acl();
+mod_opt_type(access_post) ->
+    econf:acl();
 mod_opt_type(body) ->
     econf:bool();
 mod_opt_type(delivery) ->
@@ -103,16 +109,24 @@ mod_opt_type(index_size) ->
 mod_opt_type(max_post_size) ->
     econf:pos_int();
 mod_opt_type(max_posts) ->
-    econf:pos_int(unlimited).
+    econf:pos_int(unlimited);
+mod_opt_type(post_rate) ->
+    Number = econf:int(1, ?MAX_RATE),
+    Rate = econf:options(#{burst => Number, refill => Number},
+                         [{required, [burst, refill]}, {return, map}, unique]),
+    econf:either(unlimited, Rate).
 
 -spec mod_options(ServerHost :: binary()) -> [{atom(), term()}].
 mod_options(_ServerHost) ->
-    [{body, true},
+    [{access_any_rate, configure},
+     {access_post, all},
+     {body, true},
      {delivery, fast},
      {cache_size, 67108864},
      {index_size, 268435456},
      {max_post_size, 65536},
-     {max_posts, 10_000}].
+     {max_posts, 10_000},
+     {post_rate, #{burst => 60, refill => 30}}].
 
 -spec mod_doc() -> #{desc := [binary()], example := [string()],
                      opts := [{atom(), #{value := string() | binary(), desc := binary()}}]}.
@@ -124,7 +138,15 @@ mod_doc() ->
               "finds a tree of his own below '/twitter' in a service browser."), "",
            ?T("It needs 'nodetree: twitter' in 'mod_pubsub', whose storage it uses.")],
       opts =>
-          [{body,
+          [{access_any_rate,
+            #{value => ?T("AccessName"),
+              desc => ?T("Who may post faster than 'post_rate' allows. The default value is "
+                         "'configure', the rule for administrators.")}},
+           {access_post,
+            #{value => ?T("AccessName"),
+              desc => ?T("Which users of the vhost may post. The others read, and delete what they "
+                         "have posted. The default value is 'all'.")}},
+           {body,
             #{value => "true | false",
               desc => ?T("Whether a post also comes as the text of a message, for clients that "
                          "know no pubsub. The default value is 'true'.")}},
@@ -151,7 +173,11 @@ mod_doc() ->
            {max_posts,
             #{value => "pos_integer() | unlimited",
               desc => ?T("How many posts of each author are kept; the oldest go first. "
-                         "The default value is '10000'.")}}],
+                         "The default value is '10000'.")}},
+           {post_rate,
+            #{value => "{burst: pos_integer(), refill: pos_integer()} | unlimited",
+              desc => ?T("How fast one author may post, edits included: 'burst' posts at once, and then "
+                         "'refill' posts a minute. The default value is 60 at once and 30 a minute.")}}],
       example =>
           ["modules:",
            "  mod_pubsub:",

@@ -1,7 +1,14 @@
 %%% @doc The options of {@link mod_twitter}, as ejabberd's own modules offer theirs.
 -module(mod_twitter_opt).
 
--export([body/1, cache_size/1, delivery/1, index_size/1, max_post_size/1, max_posts/1]).
+-export([access_any_rate/1, access_post/1, body/1, cache_size/1, delivery/1, index_size/1,
+         max_post_size/1, max_posts/1, post_rate/1]).
+
+-spec access_any_rate(gen_mod:opts() | global | binary()) -> acl:acl().
+access_any_rate(Host) -> get(access_any_rate, Host).
+
+-spec access_post(gen_mod:opts() | global | binary()) -> acl:acl().
+access_post(Host) -> get(access_post, Host).
 
 -spec body(gen_mod:opts() | global | binary()) -> boolean().
 body(Host) -> get(body, Host).
@@ -20,6 +27,10 @@ max_post_size(Host) -> get(max_post_size, Host).
 
 -spec max_posts(gen_mod:opts() | global | binary()) -> pos_integer() | unlimited.
 max_posts(Host) -> get(max_posts, Host).
+
+-spec post_rate(gen_mod:opts() | global | binary()) ->
+          #{burst := pos_integer(), refill := pos_integer()} | unlimited.
+post_rate(Host) -> get(post_rate, Host).
 
 get(Option, Opts) when is_map(Opts) -> gen_mod:get_opt(Option, Opts);
 get(Option, Host) -> gen_mod:get_module_opt(Host, mod_twitter, Option).

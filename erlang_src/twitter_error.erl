@@ -13,7 +13,7 @@
 -type reason() ::
         not_found | not_served | bad_cursor | both_ways | {many_ids, pos_integer()} | one_item
       | no_item | many_items | no_payload | many_payloads | long_id | too_deep
-      | {too_big, non_neg_integer()}
+      | {too_big, non_neg_integer()} | no_access | {too_fast, Micros :: non_neg_integer()}
       | {foreign_publisher, binary()} | anonymous_publisher
       | read_only | no_items_here | fixed_tree | no_configuration
       | not_your_jid | no_subscriptions | no_options | always_subscribed | bad_request
@@ -61,6 +61,12 @@ stanza_error({foreign_publisher, ServerHost}, Lang) ->
     xmpp:err_not_allowed({?T("Only users of ~ts can publish here"), [ServerHost]}, Lang);
 stanza_error(anonymous_publisher, Lang) ->
     xmpp:err_not_allowed(?T("Anonymous users cannot publish"), Lang);
+stanza_error(no_access, Lang) ->
+    xmpp:err_forbidden(?T("You are not allowed to post here"), Lang);
+stanza_error({too_fast, Micros}, Lang) ->
+    Seconds = (Micros + 999_999) div 1_000_000,
+    Text = {?T("You post too fast: try again in ~B seconds"), [Seconds]},
+    xmpp:err_resource_constraint(Text, Lang);
 stanza_error(read_only, Lang) ->
     xmpp:err_forbidden(?T("This node is read only: publish to /twitter/MyStream"), Lang);
 stanza_error(no_items_here, Lang) ->

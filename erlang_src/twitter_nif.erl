@@ -8,6 +8,7 @@
 -export([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
 -export([check_draft/5, max_depth/0, text/1, title/1]).
 -export([friends/2, batches/2]).
+-export([rates_new/0, take_post/5]).
 -export([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1]).
 -export([recipients/3, next_portion/2, recheck/2]).
 -export([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
@@ -15,11 +16,12 @@
 -export([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
 -export([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5]).
 -export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, hold/0, version/0,
-              request/0, page/0, post/0, online/0, session/0, fanout/0, rosters/0]).
+              request/0, page/0, post/0, online/0, session/0, fanout/0, rosters/0, rates/0]).
 -on_load(load_library/0).
 -nifs([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
 -nifs([check_draft/5, max_depth/0, text/1, title/1]).
 -nifs([friends/2, batches/2]).
+-nifs([rates_new/0, take_post/5]).
 -nifs([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1]).
 -nifs([recipients/3, next_portion/2, recheck/2]).
 -nifs([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
@@ -41,6 +43,7 @@
 -type session() :: {pid(), Resource :: binary()}.
 -opaque fanout() :: reference().
 -opaque rosters() :: reference().
+-opaque rates() :: reference().
 -type request() :: {oldest_first | newest_first, anchor(), Limit :: non_neg_integer()}.
 -type anchor() :: first_page | last_page | {'after' | before, Cursor :: binary()}
                 | {index, non_neg_integer()}.
@@ -183,6 +186,17 @@ remembered_recheck(_Rosters, _Author, _Fanout) -> erlang:nif_error(nif_not_loade
 %% @doc Cuts a list of ids into lists of at most so many bytes.
 -spec batches([item_id()], MaxBytes :: pos_integer()) -> [[item_id()]].
 batches(_Ids, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Nobody has posted yet.
+-spec rates_new() -> rates().
+rates_new() -> erlang:nif_error(nif_not_loaded).
+
+%% @doc An author wants to post: `Burst' posts at once, then `Refill' a minute. `Now' is in microseconds,
+%% the answer to who posts too fast too: then he may.
+-spec take_post(rates(), Author :: jid(), Burst :: pos_integer(), Refill :: pos_integer(),
+                Now :: non_neg_integer()) ->
+          {ok, taken} | {error, {too_fast, Micros :: non_neg_integer()}}.
+take_post(_Rates, _Author, _Burst, _Refill, _Now) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc An empty index, whose streams and payloads may take so many bytes. It lives as long as
 %% somebody holds the reference.

@@ -17,11 +17,14 @@ publish(#{node := Node, reader := #{service := Service, lang := Lang} = Reader} 
     Publish = #ps_publish{node = stored(Reader), items = [with_id(Item) || Item <- Items]},
     Answer = writing(View,
                      fun(Author) ->
+                             ok = twitter_permit:check_access(Reader),
                              MaxSize = mod_twitter_opt:max_post_size(ServerHost),
                              case twitter_post:check(Items, MaxSize) of
-                                 ok -> twitter_store:ensure_node(Host, Author);
+                                 ok -> ok;
                                  {error, Reason} -> twitter_error:refuse(Reason, Lang)
                              end,
+                             ok = twitter_permit:take(Reader),
+                             twitter_store:ensure_node(Host, Author),
                              Stored = Request#pubsub{publish = Publish},
                              mod_pubsub:process_pubsub(IQ#iq{sub_els = [Stored]})
                      end),

@@ -14,8 +14,9 @@
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 -export_type([served/0]).
 
--type served() :: #{host := binary(), server_host := binary(), index := twitter_nif:index()}.
-%% A pubsub host, its vhost, and its index.
+-type served() :: #{host := binary(), server_host := binary(), index := twitter_nif:index(),
+                    rates := twitter_nif:rates()}.
+%% A pubsub host, its vhost, its index, and how fast its authors post.
 -record(state, {server_host :: binary(), hosts = [] :: [binary()]}).
 
 -define(HANDLERS, [{?NS_DISCO_INFO, process_disco_info},
@@ -149,13 +150,14 @@ is_configured(ServerHost) ->
         _ -> false
     end.
 
-%% Each host with a new, empty index.
+%% Each host anew: what is in memory begins empty.
 serve(Hosts, #state{server_host = ServerHost, hosts = Before} = State) ->
     lists:foreach(fun(Host) -> persistent_term:erase({?MODULE, Host}) end, Before -- Hosts),
     lists:foreach(
       fun(Host) ->
               Service = #{host => Host, server_host => ServerHost,
-                          index => twitter_index:new(ServerHost)},
+                          index => twitter_index:new(ServerHost),
+                          rates => twitter_nif:rates_new()},
               persistent_term:put({?MODULE, Host}, Service)
       end, Hosts),
     State#state{hosts = Hosts}.

@@ -204,6 +204,12 @@ bad_values_are_refused_at_reload(Config) ->
             {index_size, 1 bsl 41, [<<"integer from 1 to">>]},
             {max_posts, 0, [<<"positive integer">>]},
             {max_posts, <<"many">>, [<<"integer">>]},
+            {post_rate, 5, []},
+            {post_rate, #{burst => 5}, [<<"refill">>]},
+            {post_rate, #{burst => 0, refill => 1}, [<<"integer from 1 to">>]},
+            {post_rate, #{burst => 1, refill => 1 bsl 40}, [<<"integer from 1 to">>]},
+            {post_rate, #{burst => 1, refill => 1, speed => 1}, [<<"speed">>]},
+            {access_any_rate, 7, []},
             {no_such_option, 1, [<<"max_posts">>]}
         ]
     ),

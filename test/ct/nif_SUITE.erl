@@ -146,6 +146,7 @@ wrong_types_raise_badarg(Config) ->
             [{friends, [?ALICE, [Line | W]]} || W <- Wrong -- ["list"]] ++
             [{friends, [?ALICE, [setelement(N, Line, W)]]} || N <- [1, 2, 3, 4], W <- Wrong] ++
             [{recipients, [?ALICE, W, []]} || W <- Wrong] ++
+            [{take_post, [W, ?ALICE, 1, 1, 0]} || W <- [[] | Wrong]] ++
             [{recipients, [?ALICE, [Line], W]} || W <- Wrong] ++
             [{recipients, [?ALICE, [Line], [W]]} || W <- Wrong],
     [] = [

@@ -18,6 +18,7 @@
 //! | [`rosters`] | who may see whom, remembered while nothing changes |
 //! | [`fanout`] | whom a post is sent to, portion by portion |
 //! | [`portions`] | long lists cut for several messages |
+//! | [`rate`] | how fast an author may post |
 //! | [`service`] | one pubsub host: the index of all streams and the payloads of recent posts |
 //! | [`cache`] | those payloads, within a budget |
 //! | `slots` | the streams of all authors, under versions and within a budget |
@@ -36,6 +37,7 @@ pub mod online;
 pub mod path;
 pub mod portions;
 pub mod post;
+pub mod rate;
 pub mod rosters;
 pub mod service;
 mod shards;

@@ -8,6 +8,7 @@
 mod aside;
 mod fanout;
 mod index;
+mod rate;
 mod term;
 
 use rustler::{Atom, Binary, NifResult};

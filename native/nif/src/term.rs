@@ -34,6 +34,7 @@ pub mod atoms {
         taken,
         too_big,
         too_deep,
+        too_fast,
         unknown,
     }
 }

@@ -1,0 +1,39 @@
+%%% @doc Whether a user may post: by the access rule, and by the pace at which he does.
+-module(twitter_permit).
+
+-export([check_access/1, take/1]).
+
+%% @doc Refuses whom `access_post' does not let post.
+-spec check_access(twitter_reader:reader()) -> ok.
+check_access(#{from := From, lang := Lang, service := #{server_host := ServerHost}}) ->
+    case acl:match_rule(ServerHost, mod_twitter_opt:access_post(ServerHost), From) of
+        allow -> ok;
+        deny -> twitter_error:refuse(no_access, Lang)
+    end.
+
+%% @doc Refuses a post that comes too soon after the others; one that does not counts for the next.
+-spec take(twitter_reader:reader()) -> ok.
+take(#{from := From, name := Name, lang := Lang,
+       service := #{server_host := ServerHost, rates := Rates}}) ->
+    case limit(ServerHost, From) of
+        unlimited ->
+            ok;
+        {Burst, Refill} ->
+            Now = erlang:monotonic_time() - erlang:system_info(start_time),
+            Micros = erlang:convert_time_unit(Now, native, microsecond),
+            case twitter_nif:take_post(Rates, Name, Burst, Refill, Micros) of
+                {ok, taken} -> ok;
+                {error, {too_fast, Wait}} -> twitter_error:refuse({too_fast, Wait}, Lang)
+            end
+    end.
+
+limit(ServerHost, From) ->
+    case mod_twitter_opt:post_rate(ServerHost) of
+        unlimited ->
+            unlimited;
+        #{burst := Burst, refill := Refill} ->
+            case acl:match_rule(ServerHost, mod_twitter_opt:access_any_rate(ServerHost), From) of
+                allow -> unlimited;
+                deny -> {Burst, Refill}
+            end
+    end.

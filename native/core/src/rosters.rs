@@ -79,7 +79,7 @@ struct Author {
 }
 
 impl Rosters {
-    /// Knows nothing; keeps at most about `budget` bytes.
+    /// Knows nothing; keeps at most about `budget` bytes, and what one author needs.
     #[must_use]
     pub fn new(budget: usize) -> Self {
         let memory = MEMORIES.fetch_add(1, Ordering::Relaxed);
@@ -100,9 +100,7 @@ impl Rosters {
             return version;
         }
         let mut state = self.state.write();
-        if state.bytes.saturating_add(state.names.bytes()) > self.budget {
-            state.reset();
-        }
+        state.make_room(self.budget);
         state.versions = state.versions.wrapping_add(1);
         let version = Version(state.versions);
         let id = state.names.number(author.as_str());
@@ -126,6 +124,7 @@ impl Rosters {
         read_under: Version,
         readers: impl IntoIterator<Item = &'r str>,
     ) -> Offer {
+        self.state.write().make_room(self.budget);
         let mut ids = Vec::new();
         let mut readers = readers.into_iter().peekable();
         while readers.peek().is_some() {
@@ -159,9 +158,12 @@ impl Rosters {
         reader: &BareJid,
         sees: bool,
     ) -> Offer {
-        let Some(reader) = self.state.write().names.number(reader.as_str()) else {
+        let mut state = self.state.write();
+        state.make_room(self.budget);
+        let Some(reader) = state.names.number(reader.as_str()) else {
             return Offer::Stale;
         };
+        drop(state);
         self.offer(author, read_under, |author| {
             let new = author.seen_by.is_none() && author.answers.insert(reader.with(sees));
             if new {
@@ -297,8 +299,7 @@ impl Rosters {
 
     /// What all of it takes, in bytes, about.
     pub fn bytes(&self) -> usize {
-        let state = self.state.read();
-        state.bytes.saturating_add(state.names.bytes())
+        self.state.read().bytes()
     }
 }
 
@@ -333,6 +334,17 @@ impl State {
         let known = self.names.find(author.as_str());
         if let Some(gone) = known.and_then(|id| self.authors.remove(&id)) {
             self.bytes = self.bytes.saturating_sub(gone.bytes());
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes.saturating_add(self.names.bytes())
+    }
+
+    /// Before anything is added: numbers are not taken back one by one.
+    fn make_room(&mut self, budget: usize) {
+        if self.bytes() > budget {
+            self.reset();
         }
     }
 

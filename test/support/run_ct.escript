@@ -1,10 +1,10 @@
 #!/usr/bin/env escript
 %%! +sbtu
-%%% run_ct.escript RESULT [SUITE [CASE...]]: compiles test/ct and runs all its suites, or
-%%% one of them. Writes "PASSED FAILED" to the file RESULT.
+%%% run_ct.escript RESULT [SUITE [CASE...]]: compiles test/ct and runs all its suites, as many
+%%% at once as there are processors, or one of them. Writes "PASSED FAILED" to the file RESULT.
 %%%
-%%% Started by `make`, which sets ERL_LIBS. Everything it writes goes to _build/ct. The
-%%% node is not distributed, so no epmd is started.
+%%% Started by `make`, which sets ERL_LIBS. Everything it writes goes to _build/ct. No node is
+%%% distributed, so no epmd is started.
 
 -mode(compile).
 
@@ -25,12 +25,15 @@ main([Result | Chosen]) ->
     true = code:add_patha(Beams),
     {Suites, AllCompile} = compile(Beams),
     AllCompile orelse Chosen =/= [] orelse give_up(Beams),
-    Run = ct:run_test([
-        {dir, Beams}, {auto_compile, false}, {logdir, Logs}, {abort_if_missing_suites, true}
-        | choose(Chosen, Suites)
-    ]),
-    {Passed, Failed} = count(Run),
-    io:format("Common Test: ~b passed, ~b failed; logs: ~ts/index.html~n", [Passed, Failed, ?LOGS]),
+    Runs =
+        case Chosen of
+            [] -> run_all(Suites, Beams, Logs);
+            [Suite | Cases] -> [run(list_to_atom(Suite), Cases, Beams, Logs)]
+        end,
+    Passed = lists:sum([P || {_, P, _} <- Runs]),
+    Failed = lists:sum([F || {_, _, F} <- Runs]),
+    [io:format("~s failed: ~ts/~s/index.html~n", [Suite, ?LOGS, Suite]) || {Suite, _, F} <- Runs, F > 0],
+    io:format("Common Test: ~b passed, ~b failed; logs: ~ts~n", [Passed, Failed, ?LOGS]),
     ok = file:del_dir_r(Beams),
     ok = filelib:ensure_dir(ResultFile),
     ok = file:write_file(ResultFile, io_lib:format("~b ~b~n", [Passed, Failed])),
@@ -48,12 +51,62 @@ give_up(Beams) ->
     ok = file:del_dir_r(Beams),
     halt(1).
 
-choose([], Suites) ->
-    [{suite, Suites}];
-choose([Suite], _) ->
-    [{suite, list_to_atom(Suite)}];
-choose([Suite | Cases], _) ->
-    Module = list_to_atom(Suite),
+%% Those that may take long begin first, so that no processor is left alone with one of them.
+run_all(Suites, Beams, Logs) ->
+    Queue = lists:reverse(lists:keysort(1, [{longest(Suite), Suite} || Suite <- Suites])),
+    work([Suite || {_, Suite} <- Queue], Beams, Logs, erlang:system_info(schedulers_online), []).
+
+%% In seconds, as far as a suite says so.
+longest(Suite) ->
+    {module, Suite} = code:ensure_loaded(Suite),
+    Info =
+        case erlang:function_exported(Suite, suite, 0) of
+            true -> Suite:suite();
+            false -> []
+        end,
+    {seconds, Seconds} = proplists:get_value(timetrap, Info, {seconds, 0}),
+    Seconds.
+
+work([Suite | Queue], Beams, Logs, Idle, Busy) when Idle > 0 ->
+    {_, Run} = spawn_monitor(fun() -> exit({ran, run_apart(Suite, Beams, Logs)}) end),
+    work(Queue, Beams, Logs, Idle - 1, [{Run, Suite} | Busy]);
+work(_Queue, _Beams, _Logs, _Idle, []) ->
+    [];
+work(Queue, Beams, Logs, Idle, Busy) ->
+    receive
+        {'DOWN', Run, process, _, Reason} ->
+            {value, {_, Suite}, Others} = lists:keytake(Run, 1, Busy),
+            [ended(Suite, Reason) | work(Queue, Beams, Logs, Idle + 1, Others)]
+    end.
+
+ended(_Suite, {ran, Run}) ->
+    Run;
+ended(Suite, Reason) ->
+    io:format("~s did not run: ~p~n", [Suite, Reason]),
+    {Suite, 0, 1}.
+
+%% In a node of its own.
+run_apart(Suite, Beams, Logs) ->
+    {ok, Peer, _} = peer:start_link(#{connection => standard_io}),
+    ok = peer:call(Peer, code, add_pathsa, [code:get_path()]),
+    Run = peer:call(Peer, ct, run_test, [options(Suite, [], Beams, Logs)], infinity),
+    ok = peer:stop(Peer),
+    count(Suite, Run).
+
+run(Suite, Cases, Beams, Logs) ->
+    count(Suite, ct:run_test(options(Suite, Cases, Beams, Logs))).
+
+options(Suite, Cases, Beams, Logs) ->
+    Own = filename:join(Logs, Suite),
+    ok = filelib:ensure_dir(filename:join(Own, "x")),
+    [
+        {dir, Beams}, {auto_compile, false}, {logdir, Own}, {abort_if_missing_suites, true}
+        | choose(Suite, Cases)
+    ].
+
+choose(Module, []) ->
+    [{suite, Module}];
+choose(Module, Cases) ->
     %% What is not listed by itself is in a group, and needs what the group sets up.
     {Alone, Grouped} = lists:partition(
         fun(Case) -> lists:member(Case, Module:all()) end, [list_to_atom(Case) || Case <- Cases]
@@ -62,8 +115,7 @@ choose([Suite | Cases], _) ->
     [{suite, Module}, {testcase, Alone ++ Grouped} | Groups].
 
 %% A skipped case did not pass.
-count({Passed, Failed, {UserSkipped, AutoSkipped}}) ->
-    {Passed, Failed + UserSkipped + AutoSkipped};
-count(Error) ->
-    io:format("Common Test did not run: ~p~n", [Error]),
-    {0, 1}.
+count(Suite, {Passed, Failed, {UserSkipped, AutoSkipped}}) ->
+    {Suite, Passed, Failed + UserSkipped + AutoSkipped};
+count(Suite, Error) ->
+    ended(Suite, Error).

@@ -19,9 +19,12 @@ main(Beams) when Beams =/= [] ->
     Direct = lists:usort(lists:flatmap(fun modules_named/1, Beams)) -- Own,
     World = close(beams(Direct), []),
     Plt = plt(World),
-    case dialyzer:run([
+    All = dialyzer:run([
         {analysis_type, succ_typings}, {plts, [Plt]}, {files, Beams}, {warnings, ?WARNINGS}
-    ]) of
+    ]),
+    %% What ejabberd's own types lack is not ours to mend.
+    Sources = [filename:basename(Beam, ".beam") ++ ".erl" || Beam <- Beams],
+    case [W || {_, {File, _}, _} = W <- All, lists:member(filename:basename(File), Sources)] of
         [] ->
             io:format("dialyzer: no warnings (~b modules, ~b around them)~n", [length(Beams), length(World)]);
         Warnings ->

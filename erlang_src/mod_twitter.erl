@@ -19,7 +19,8 @@
 %% a wrong setting here must not keep the server from starting.
 -spec start(ServerHost :: binary(), gen_mod:opts()) -> {ok, pid()} | {error, term()}.
 start(ServerHost, _Opts) ->
-    ok = twitter_c2s:attend(ServerHost),
+    %% Readers may live in any vhost.
+    lists:foreach(fun twitter_c2s:attend/1, ejabberd_option:hosts()),
     case supervisor:start_child(ejabberd_gen_mod_sup, twitter_sup:child_spec(ServerHost)) of
         {ok, Pid} ->
             lists:foreach(fun({Module, Hook, Function, Priority}) ->

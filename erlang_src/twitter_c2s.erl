@@ -7,11 +7,15 @@
 %%% not known. Otherwise the stanza goes through `c2s_filter_send' and `c2s_handle_send'.
 %%%
 %%% An event comes to the session under its full JID, and goes out under the bare one.
+%%%
+%%% Only the session knows which privacy list is active in it (XEP-0016, section 2.4). So here is decided
+%%% whether its user refuses the author, and a request to read says under which list it is made.
 -module(twitter_c2s).
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([full/3, fast/3, is_quiet/0, attend/1, withdraw/0, handle_info/2]).
+-export([full/3, fast/3, is_quiet/0, attend/1, withdraw/0, reader/1]).
+-export([handle_info/2, user_send_packet/1]).
 -export_type([marked/0]).
 
 %% A message that sessions will recognise, and what one copy of it takes in a mailbox: what is large in
@@ -54,18 +58,47 @@ attend(LServer) ->
         true ->
             ok;
         false ->
-            %% Before ejabberd's own, which would run the hooks for received stanzas.
-            ok = ejabberd_hooks:add(c2s_handle_info, LServer, ?MODULE, handle_info, 10),
+            lists:foreach(fun({Hook, Function, Priority}) ->
+                                  ok = ejabberd_hooks:add(Hook, LServer, ?MODULE, Function, Priority)
+                          end, hooks()),
             persistent_term:put({?MODULE, LServer}, true)
     end.
+
+hooks() ->
+    [%% Before ejabberd's own, which would run the hooks for received stanzas.
+     {c2s_handle_info, handle_info, 10},
+     {user_send_packet, user_send_packet, 50}].
 
 %% @doc Nobody sends events any more.
 -spec withdraw() -> ok.
 withdraw() ->
     lists:foreach(fun(LServer) ->
-                          ok = ejabberd_hooks:delete(c2s_handle_info, LServer, ?MODULE, handle_info, 10),
+                          lists:foreach(fun({Hook, Function, Priority}) ->
+                                                ok = ejabberd_hooks:delete(Hook, LServer, ?MODULE,
+                                                                           Function, Priority)
+                                        end, hooks()),
                           persistent_term:erase({?MODULE, LServer})
                   end, [LServer || {{?MODULE, LServer}, true} <- persistent_term:get()]).
+
+%% @doc Hook `user_send_packet': a request to a pubsub host says which privacy list is active here.
+-spec user_send_packet({stanza(), ejabberd_c2s:state()}) -> {stanza(), ejabberd_c2s:state()}.
+user_send_packet({#iq{to = #jid{lserver = Host}} = IQ, #{privacy_active_list := List} = State})
+  when List =/= none ->
+    case twitter_service:find(Host) of
+        {ok, _} -> {xmpp:put_meta(IQ, ?MODULE, List), State};
+        error -> {IQ, State}
+    end;
+user_send_packet(Sent) ->
+    Sent.
+
+%% @doc Who sent a request, with the privacy list under which he did.
+-spec reader(iq()) -> twitter_roster:reader().
+reader(#iq{from = #jid{user = User, server = Server, resource = Resource, lserver = LServer} = From,
+           meta = #{?MODULE := List}}) ->
+    #{jid => From, privacy_active_list => List,
+      user => User, server => Server, resource => Resource, lserver => LServer};
+reader(#iq{from = From}) ->
+    From.
 
 %% @doc Hook `c2s_handle_info': if this is an event, it has arrived.
 -spec handle_info(ejabberd_c2s:state(), term()) ->
@@ -92,9 +125,12 @@ arrived(#{lserver := LServer} = State, #message{to = To, meta = Meta} = Event,
         {full, Flow, Bytes, Author}) ->
     ok = twitter_flow:arrive(Flow, Bytes),
     Plain = Event#message{to = jid:remove_resource(To), meta = maps:remove(?MODULE, Meta)},
-    case is_denied(State, Plain, Author) of
-        true -> State;
-        false -> ejabberd_hooks:run_fold(c2s_handle_info, LServer, State, [{route, Plain}])
+    case twitter_roster:refuses(State, Author) of
+        true ->
+            twitter_flow:count(Flow, withheld, 1),
+            State;
+        false ->
+            ejabberd_hooks:run_fold(c2s_handle_info, LServer, State, [{route, Plain}])
     end.
 
 is_quiet(#{csi_state := inactive}) -> false;
@@ -127,10 +163,3 @@ write_bytes(#{socket := Socket, stream_state := established, stream_header_sent 
     end;
 write_bytes(_State, _To, _Rest) ->
     other.
-
-%% The session may have a list of its own in force (XEP-0016, section 2.4), which only it knows.
-is_denied(#{privacy_active_list := List, lserver := LServer} = State, Event, Author) when List =/= none ->
-    Check = Event#message{from = Author},
-    deny =:= ejabberd_hooks:run_fold(privacy_check_packet, LServer, allow, [State, Check, in]);
-is_denied(_State, _Event, _Author) ->
-    false.

@@ -75,11 +75,13 @@ to_recipient(#delivery{author = Author} = Delivery, {AuthorMayBlock, ReaderMayBl
              Sent) ->
     Events = events(Delivery, Reader, ReaderMayBlock),
     lists:foldl(
-      fun({_, Resource} = Session, Before) ->
-              %% A block may concern a single resource.
-              case (AuthorMayBlock orelse ReaderMayBlock)
-                  andalso twitter_roster:is_blocked(
-                            Reader#jid{resource = Resource, lresource = Resource}, Author) of
+      fun({Pid, Resource} = Session, Before) ->
+              %% A block may concern a single resource. Whether the reader refuses the author, the session
+              %% knows; one on another node is not asked, and there his default list has to do.
+              To = Reader#jid{resource = Resource, lresource = Resource},
+              case AuthorMayBlock andalso twitter_roster:hides(Author, To)
+                  orelse ReaderMayBlock andalso node(Pid) =/= node()
+                         andalso twitter_roster:refuses(To, Author) of
                   true -> withheld(Before);
                   false -> hand_over(Delivery, Events, Reader, Session, Before)
               end

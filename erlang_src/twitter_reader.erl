@@ -7,16 +7,17 @@
 -export_type([reader/0]).
 
 -type reader() :: #{jid := jid:jid(), name := twitter_nif:jid(), from := jid:jid(),
-                    service := twitter_service:served(), lang := binary()}.
-%% `jid' is bare, `name' the same as text, `from' as it came.
+                    who := twitter_roster:reader(), service := twitter_service:served(), lang := binary()}.
+%% `jid' is bare, `name' the same as text, `from' as it came, `who' with his privacy list.
 
 %% @doc The sender of a request to a pubsub host; refused while the host is not served.
 -spec new(iq()) -> reader().
-new(#iq{from = From, to = #jid{lserver = Host}, lang = Lang}) ->
+new(#iq{from = From, to = #jid{lserver = Host}, lang = Lang} = IQ) ->
     Bare = jid:remove_resource(jid:make(jid:tolower(From))),
     case twitter_service:find(Host) of
         {ok, Service} ->
-            #{jid => Bare, name => jid:encode(Bare), from => From, service => Service, lang => Lang};
+            #{jid => Bare, name => jid:encode(Bare), from => From, who => twitter_c2s:reader(IQ),
+              service => Service, lang => Lang};
         error ->
             twitter_error:refuse(not_served, Lang)
     end.

@@ -4,16 +4,20 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([friends/1, friend/2, may_see/2, is_blocked/2, lets_see/2, lines/1, users/1]).
+-export([friends/1, friend/2, may_see/2, is_blocked/2, hides/2, refuses/2, lets_see/2, lines/1, users/1]).
 -export([is_local/1, is_local_author/1, bare/1]).
+-export_type([reader/0]).
+
+%% Who asks. A session in which a privacy list is active says so, as mod_privacy wants to have it.
+-type reader() :: jid:jid() | #{jid := jid:jid(), privacy_active_list := none | binary(), _ => _}.
 
 %% @doc The contacts whose presence this local user may see now, with the names he gave them,
 %% sorted by name.
--spec friends(Reader :: jid:jid()) -> [{twitter_nif:jid(), Name :: binary()}].
+-spec friends(reader()) -> [{twitter_nif:jid(), Name :: binary()}].
 friends(Reader) ->
     ok = twitter_watch:sync(),
-    Contacts = contacts(Reader),
-    Open = [Contact || Contact <- who_let_see([Contact || {Contact, _} <- Contacts], Reader),
+    Contacts = contacts(jid(Reader)),
+    Open = [Contact || Contact <- who_let_see([Contact || {Contact, _} <- Contacts], jid(Reader)),
                        not is_blocked(Reader, bare(Contact))],
     IsOpen = sets:from_list(Open, [{version, 2}]),
     [Friend || {Contact, _} = Friend <- Contacts, sets:is_element(Contact, IsOpen)].
@@ -29,9 +33,9 @@ who_let_see(Authors, Reader) ->
                   end || {Server, Local} <- maps:to_list(ByServer)]).
 
 %% @doc The name of that contact, if he is one of them.
--spec friend(Reader :: jid:jid(), Contact :: twitter_nif:jid()) -> {ok, Name :: binary()} | none.
+-spec friend(reader(), Contact :: twitter_nif:jid()) -> {ok, Name :: binary()} | none.
 friend(Reader, Contact) ->
-    case lists:keyfind(Contact, 1, contacts(Reader)) of
+    case lists:keyfind(Contact, 1, contacts(jid(Reader))) of
         {Contact, Name} ->
             ok = twitter_watch:sync(),
             case may_see(Reader, bare(Contact)) of
@@ -48,17 +52,41 @@ contacts(Reader) ->
 %% @doc Whether, as far as this server knows, the reader may see the author's presence: a local
 %% author's roster says so, and neither blocks the other. A reader with a resource is asked about as
 %% that resource: it may be blocked alone.
--spec may_see(Reader :: jid:jid(), Author :: jid:jid()) -> boolean().
+-spec may_see(reader(), Author :: jid:jid()) -> boolean().
 may_see(Reader, Author) ->
-    [] =/= who_let_see([jid:encode(jid:tolower(Author))], Reader)
+    [] =/= who_let_see([jid:encode(jid:tolower(Author))], jid(Reader))
         andalso not is_blocked(Reader, Author).
 
 %% @doc Whether one of them blocks the other, as far as this server knows: see {@link
 %% twitter_watch:sync/0}.
--spec is_blocked(Reader :: jid:jid(), Author :: jid:jid()) -> boolean().
+-spec is_blocked(reader(), Author :: jid:jid()) -> boolean().
 is_blocked(Reader, Author) ->
-    blocks(Author, #presence{from = Author, to = Reader}, out)
-        orelse blocks(Reader, #message{from = Author, to = Reader, type = headline}, in).
+    hides(Author, jid(Reader)) orelse refuses(Reader, Author).
+
+%% @doc Whether the author keeps his presence from the reader. It is his default list that counts
+%% (XEP-0016): posts are of the user as a whole, and an active list is of a session, which they outlive.
+-spec hides(Author :: jid:jid(), Reader :: jid:jid()) -> boolean().
+hides(Author, Reader) ->
+    may_block(Author) andalso denies(Author, Author, #presence{from = Author, to = Reader}, out).
+
+%% @doc Whether the reader does not want to see the author: his list lets in either no presence or no
+%% messages, as which posts come. If a list is active in his session it counts there, and the default list
+%% does not.
+-spec refuses(reader(), Author :: jid:jid()) -> boolean().
+refuses(Reader, Author) ->
+    To = jid(Reader),
+    may_block(To) andalso
+        (denies(Reader, To, #presence{from = Author, to = To}, in)
+         orelse denies(Reader, To, #message{from = Author, to = To, type = headline}, in)).
+
+may_block(#jid{luser = LUser, lserver = LServer} = Who) ->
+    is_local(Who) andalso twitter_blocks:may_block(LUser, LServer).
+
+denies(Who, #jid{lserver = LServer}, Packet, Direction) ->
+    deny =:= ejabberd_hooks:run_fold(privacy_check_packet, LServer, allow, [Who, Packet, Direction]).
+
+jid(#jid{} = Jid) -> Jid;
+jid(#{jid := Jid}) -> Jid.
 
 %% @doc The bare JID that this is in one normal spelling: jid:decode/1 would prepare it once more.
 -spec bare(twitter_nif:jid()) -> jid:jid().
@@ -96,11 +124,6 @@ lets_see(#jid{luser = LUser, lserver = LServer}, Reader) ->
         {from, _, _} -> true;
         _ -> false
     end.
-
-blocks(#jid{luser = LUser, lserver = LServer} = Who, Packet, Direction) ->
-    is_local(Who) andalso twitter_blocks:may_block(LUser, LServer) andalso
-        deny =:= ejabberd_hooks:run_fold(privacy_check_packet, LServer, allow,
-                                         [Who, Packet, Direction]).
 
 %% @doc The roster of a local user. MIX channels stand in it as contacts that see everything, but nobody
 %% reads there.

@@ -45,10 +45,10 @@ people(Reader, Node) ->
 
 %% A reader from another server has no roster here: his friends are the local users who let him see
 %% their presence. FriendsStream needs only those who have ever posted.
-friends(#{jid := Jid, from := From, service := Service}, Node) ->
+friends(#{jid := Jid, who := Reader, service := Service}, Node) ->
     case twitter_roster:is_local(Jid) of
         true ->
-            twitter_roster:friends(From);
+            twitter_roster:friends(Reader);
         false ->
             ok = twitter_watch:sync(),
             #{host := Host, server_host := ServerHost} = Service,
@@ -57,17 +57,17 @@ friends(#{jid := Jid, from := From, service := Service}, Node) ->
                         my_friends -> twitter_roster:users(ServerHost)
                     end,
             [{User, User} || User <- lists:sort(Users),
-                             twitter_roster:may_see(From, jid:decode(User))]
+                             twitter_roster:may_see(Reader, jid:decode(User))]
     end.
 
-friend(#{jid := Jid, from := From}, Friend) ->
+friend(#{jid := Jid, who := Reader}, Friend) ->
     case twitter_roster:is_local(Jid) of
         true ->
-            twitter_roster:friend(From, Friend);
+            twitter_roster:friend(Reader, Friend);
         false ->
             ok = twitter_watch:sync(),
             case twitter_roster:is_local_author(Friend)
-                andalso twitter_roster:may_see(From, jid:decode(Friend)) of
+                andalso twitter_roster:may_see(Reader, jid:decode(Friend)) of
                 true -> {ok, Friend};
                 false -> none
             end

@@ -1,6 +1,6 @@
 %%% Whoever blocks and whoever is blocked gets nothing, from the moment on at which the server has said
-%%% that the block is set, in whatever way it was set, and whatever becomes of those who know of it. All
-%%% cases run with `delivery: fast' and with `delivery: full'.
+%%% that the block is set, in whatever way it was set, and whatever becomes of those who know of it.
+%%% privacy_SUITE is about lists of sessions and of users. All cases run with `delivery: fast' and with `delivery: full'.
 -module(blocks_SUITE).
 
 -include_lib("xmpp/include/xmpp.hrl").
@@ -10,9 +10,6 @@
 -export([
     each_block_counts_at_once/1,
     many_block_at_the_same_time/1,
-    an_active_list_counts_for_its_session/1,
-    a_default_list_counts_for_all_sessions/1,
-    who_blocks_the_service_gets_nothing/1,
     blocks_go_with_the_account/1,
     another_module_has_a_say/1,
     the_process_is_killed/1,
@@ -48,9 +45,6 @@ groups() ->
         {clients, [parallel], [
             each_block_counts_at_once,
             many_block_at_the_same_time,
-            an_active_list_counts_for_its_session,
-            a_default_list_counts_for_all_sessions,
-            who_blocks_the_service_gets_nothing,
             blocks_go_with_the_account
         ]}
     ].
@@ -114,48 +108,6 @@ many_block_at_the_same_time(Config) ->
         {'DOWN', Ref, process, Busy, Reason} -> ?assertEqual(normal, Reason)
     end,
     [?assertNot(lists:member(twitter_client:bare(Reader), ids(Server, Reader))) || Reader <- Readers].
-
-an_active_list_counts_for_its_session(Config) ->
-    Server = twitter_cases:server(Config),
-    {Alice, Bob} = friends(Config),
-    Phone = twitter_users:login(Server, twitter_cases:user(Bob)),
-    ok = list(Phone, Alice),
-    _ = post(Server, Alice, <<"a">>),
-    ?assertEqual([[<<"a">>], [<<"a">>]], [ids(Server, C) || C <- [Bob, Phone]]),
-    ok = privacy(Phone, <<"<active name='x'/>">>),
-    _ = post(Server, Alice, <<"b">>),
-    ?assertEqual([[<<"b">>], []], [ids(Server, C) || C <- [Bob, Phone]]),
-    ok = twitter_requests:retract(Alice, <<"b">>),
-    ?assertMatch([[{retract, _, <<"b">>}], []], [twitter_events:posts(Server, C) || C <- [Bob, Phone]]),
-    ok = privacy(Phone, <<"<active/>">>),
-    _ = post(Server, Alice, <<"c">>),
-    ?assertEqual([[<<"c">>], [<<"c">>]], [ids(Server, C) || C <- [Bob, Phone]]).
-
-a_default_list_counts_for_all_sessions(Config) ->
-    Server = twitter_cases:server(Config),
-    {Alice, Bob} = friends(Config),
-    Phone = twitter_users:login(Server, twitter_cases:user(Bob)),
-    ok = list(Phone, Alice),
-    ok = privacy(Phone, <<"<default name='x'/>">>),
-    _ = post(Server, Alice, <<"a">>),
-    Late = twitter_users:login(Server, twitter_cases:user(Bob)),
-    _ = post(Server, Alice, <<"b">>),
-    ?assertEqual([[], [], []], [ids(Server, C) || C <- [Bob, Phone, Late]]),
-    ok = privacy(Phone, <<"<default/>">>),
-    _ = post(Server, Alice, <<"c">>),
-    ?assertEqual([[<<"c">>], [<<"c">>], [<<"c">>]], [ids(Server, C) || C <- [Bob, Phone, Late]]).
-
-who_blocks_the_service_gets_nothing(Config) ->
-    Server = twitter_cases:server(Config),
-    [Alice, Bob, Carol] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>, <<"carol">>]),
-    ok = twitter_users:block(Bob, <<"pubsub.localhost">>),
-    ok = privacy(Carol, item(<<"pubsub.localhost">>)),
-    ok = privacy(Carol, <<"<default name='x'/>">>),
-    _ = post(Server, Alice, <<"a">>),
-    ?assertEqual([[], []], [ids(Server, C) || C <- [Bob, Carol]]),
-    ok = twitter_users:unblock(Bob, <<"pubsub.localhost">>),
-    _ = post(Server, Alice, <<"b">>),
-    ?assertEqual([[<<"b">>], []], [ids(Server, C) || C <- [Bob, Carol]]).
 
 %% Who takes the name of a deleted account blocks nobody; all others still do.
 blocks_go_with_the_account(Config) ->
@@ -312,15 +264,3 @@ ids(Server, Client) ->
 
 settle(Server) ->
     twitter_server:settle(Server, <<"pubsub.localhost">>).
-
-%% A list x that denies somebody, in force for nobody yet.
-list(Client, Whom) ->
-    privacy(Client, item(twitter_client:bare(Whom))).
-
-item(Jid) ->
-    [<<"<list name='x'><item type='jid' action='deny' order='1' value='">>, Jid, <<"'/></list>">>].
-
-privacy(Client, Content) ->
-    Request = [<<"<iq type='set'><query xmlns='jabber:iq:privacy'>">>, Content, <<"</query></iq>">>],
-    _ = twitter_answers:result(twitter_client:request(Client, Request)),
-    ok.

@@ -1,319 +1,299 @@
-%%% Rights that change in all the ways in which rosters and blocks change: effective for the very next
-%%% push and the very next read, although what was read of a roster is remembered.
+%%% Rights that change in all the ways in which they change, each by its name in twitter_changes and
+%%% twitter_lists. What is true of a right is the same whatever gave it or took it: the very next push and
+%%% the very next read know. So there is one body for all of them, run where rosters are remembered and
+%%% where they are asked; remembered_SUITE is about what is remembered.
 -module(rights_SUITE).
 
--include_lib("xmpp/include/xmpp.hrl").
 -include_lib("stdlib/include/assert.hrl").
 
--export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
+-export([suite/0, all/0, groups/0, init_per_suite/1, end_per_suite/1, init_per_group/2, end_per_group/2]).
 -export([
-    every_way_of_change_is_effective_at_once/1,
-    a_walk_through_rights/1,
-    the_roster_of_a_new_user_of_the_same_name/1,
-    shared_groups_are_asked/1,
-    a_table_made_anew_is_read_anew/1,
-    a_change_while_nobody_listens/1,
-    a_change_without_a_transaction/1,
-    nothing_is_remembered_without_mod_roster/1,
-    a_handler_of_somebody_else_is_asked/1,
+    a_change_is_effective_at_once/1,
+    a_change_while_the_reader_is_away/1,
+    an_author_is_made_anew/1,
+    everybody_of_a_vhost/1,
     no_error_was_logged/1
 ]).
-%% Run in the server under test.
--export([entitled/2, admit/2, make_anew/1]).
 
--define(HOST, <<"localhost">>).
 -define(FRIENDS, <<"/twitter/FriendsStream">>).
--define(STEPS, 150).
+-define(MY_FRIENDS, <<"/twitter/MyFriends">>).
+%% A vhost whose users all know each other.
+-define(FAMILY, <<"family.localhost">>).
+%% So many ways are tried at the same time.
+-define(WORKERS, 6).
+-define(ALL, #{push => true, read => true}).
+-define(NOTHING, #{push => false, read => false}).
 
 suite() ->
     [{timetrap, {seconds, 120}}].
 
 all() ->
-    [
-        every_way_of_change_is_effective_at_once,
-        a_walk_through_rights,
-        the_roster_of_a_new_user_of_the_same_name,
-        shared_groups_are_asked,
-        a_table_made_anew_is_read_anew,
-        a_change_while_nobody_listens,
-        a_change_without_a_transaction,
-        nothing_is_remembered_without_mod_roster,
-        a_handler_of_somebody_else_is_asked,
-        no_error_was_logged
-    ].
+    [{group, remembered}, {group, asked}, no_error_was_logged].
+
+groups() ->
+    Cases = [a_change_is_effective_at_once, a_change_while_the_reader_is_away, an_author_is_made_anew],
+    [{remembered, [], Cases}, {asked, [], Cases ++ [everybody_of_a_vhost]}].
 
 init_per_suite(Config) ->
-    Started = twitter_cases:start(Config),
-    true = twitter_server:call(twitter_cases:server(Started), code, add_patha, [filename:dirname(code:which(?MODULE))]),
-    Started.
+    twitter_cases:start(Config, #{hosts => [<<"localhost">>, ?FAMILY]}).
 
 end_per_suite(Config) ->
     twitter_cases:stop(Config).
 
-%%% Cases
+init_per_group(asked, Config) ->
+    %% While groups are shared, rosters are more than what is written in them.
+    ok = twitter_server:reload(twitter_cases:server(Config), #{modules => #{mod_shared_roster => #{}}}),
+    ok = check_memory(Config, false),
+    Shared = twitter_changes:shared_ways(),
+    [{online, Shared ++ twitter_changes:ways()}, {away, Shared} | Config];
+init_per_group(remembered, Config) ->
+    ok = check_memory(Config, true),
+    Ways = twitter_changes:ways() ++ twitter_lists:ways(),
+    [{online, Ways}, {away, Ways} | Config].
 
-every_way_of_change_is_effective_at_once(Config) ->
-    Server = twitter_cases:server(Config),
-    [Alice, Bob, Eve] = twitter_cases:strangers(Config, [<<"alice">>, <<"bob">>, <<"eve">>]),
-    {Name, _} = User = twitter_cases:user(Alice),
-    {Other, _} = Contact = twitter_cases:user(Bob),
-    %% Bob's own roster says all the time that he sees Alice. Eve's as well, and nobody asked Alice.
-    [ok = twitter_users:set_contact(Server, twitter_cases:user(C), User, to) || C <- [Bob, Eve]],
-    Give = [
-        fun() -> ok = twitter_users:set_contact(Server, User, Contact, from) end,
-        fun() -> ok = twitter_users:set_contact(Server, User, Contact, both) end,
-        fun() -> command(Server, add_rosteritem, [Name, ?HOST, Other, ?HOST, Other, <<>>, <<"both">>]) end,
-        fun() -> subscribe(Bob, Alice) end
-    ],
-    Take = [
-        fun() -> ok = twitter_users:set_contact(Server, User, Contact, none) end,
-        fun() -> ok = twitter_users:set_contact(Server, User, Contact, to) end,
-        fun() -> ok = twitter_users:remove_contact(Alice, twitter_client:bare(Bob)) end,
-        fun() -> command(Server, delete_rosteritem, [Name, ?HOST, Other, ?HOST]) end,
-        fun() -> presence(Alice, Bob, <<"unsubscribed">>) end,
-        fun() -> twitter_server:call(Server, mnesia, dirty_delete, [roster, {Name, ?HOST, {Other, ?HOST, <<>>}}]), clear_caches(Server) end
-    ],
-    [
-        begin
-            ok = Change(),
-            [ok = twitter_users:set_contact(Server, Contact, User, to) || May],
-            Id = twitter_requests:publish(Alice, <<"For those who may">>),
-            ?assertEqual({N, May}, {N, pushed(Server, Bob, Id)}),
-            ?assertEqual({N, May}, {N, lists:member(Id, twitter_reading:ids(Bob, ?FRIENDS))}),
-            ?assertEqual({N, false}, {N, pushed(Server, Eve, Id)}),
-            ?assertEqual({N, []}, {N, twitter_reading:ids(Eve, ?FRIENDS)}),
-            ?assert(is_remembered(Server))
-        end
-     || {G, One} <- numbered(Give), {T, Two} <- numbered(Take), {N, May, Change} <- [{{give, G}, true, One}, {{take, T}, false, Two}]
-    ].
-
-%% Five people, changes at random; after each one of them posts, and all read. Who may is what ejabberd's
-%% own hooks say.
-a_walk_through_rights(Config) ->
-    Seed = rand:seed(exsss),
-    ct:log("rand:seed(~p)", [rand:export_seed_s(Seed)]),
-    Server = twitter_cases:server(Config),
-    Clients = twitter_cases:strangers(Config, [<<"ann">>, <<"ben">>, <<"cid">>, <<"dee">>, <<"eli">>]),
-    [twitter_users:set_contact(Server, twitter_cases:user(C), twitter_cases:user(D), both) || C <- Clients, D <- Clients, C =/= D],
-    lists:foldl(fun(Step, Posts) -> step(Server, Clients, Step, Posts) end, #{}, lists:seq(1, ?STEPS)).
-
-step(Server, Clients, Step, Posts) ->
-    Author = any(Clients),
-    Other = any(Clients -- [Author]),
-    change(Server, any([Author, any(Clients)]), Other, rand:uniform(8)),
-    Id = twitter_requests:publish(Author, <<"Hello">>),
-    Now = maps:update_with(Author, fun(Ids) -> [Id | Ids] end, [Id], Posts),
-    [
-        begin
-            Seen = [C || C <- Clients -- [Reader], entitled(Server, C, Reader)],
-            ?assertEqual({Step, lists:member(Author, Seen)}, {Step, pushed(Server, Reader, Id)}),
-            Friends = [C || C <- Seen, sees(Server, Reader, C)],
-            Expected = lists:sort(lists:append([maps:get(C, Now, []) || C <- Friends])),
-            Read = twitter_requests:items(Reader, ?FRIENDS, #{rsm => #{max => 1000, before => <<>>}}),
-            ?assertEqual({Step, Expected}, {Step, lists:sort(twitter_answers:ids(Read))})
-        end
-     || Reader <- Clients -- [Author]
-    ],
-    Now.
-
-change(_Server, Same, Same, _Kind) ->
-    ok;
-change(Server, Who, Whom, Kind) when Kind =< 4 ->
-    Subscription = lists:nth(Kind, [none, to, from, both]),
-    ok = twitter_users:set_contact(Server, twitter_cases:user(Who), twitter_cases:user(Whom), Subscription);
-change(_Server, Who, Whom, 5) ->
-    ok = twitter_users:remove_contact(Who, twitter_client:bare(Whom));
-change(_Server, Who, Whom, 6) ->
-    ok = twitter_users:block(Who, twitter_client:bare(Whom));
-change(_Server, Who, Whom, 7) ->
-    ok = twitter_users:unblock(Who, twitter_client:bare(Whom));
-change(Server, Who, Whom, 8) ->
-    subscribe(Who, Whom),
-    ok = twitter_users:set_contact(Server, twitter_cases:user(Who), twitter_cases:user(Whom), both).
-
-the_roster_of_a_new_user_of_the_same_name(Config) ->
-    Server = twitter_cases:server(Config),
-    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
-    Id = twitter_requests:publish(Alice, <<"Old friends">>),
-    ?assert(pushed(Server, Bob, Id)),
-    {Name, Host} = User = twitter_cases:user(Alice),
-    ok = twitter_server:call(Server, ejabberd_auth, remove_user, [Name, Host]),
-    ok = twitter_server:call(Server, ejabberd_auth, try_register, [Name, Host, <<"secret">>]),
-    ok = twitter_users:set_contact(Server, twitter_cases:user(Bob), User, to),
-    New = twitter_users:login(Server, User),
-    Post = twitter_requests:publish(New, <<"I know nobody">>),
-    ?assertNot(pushed(Server, Bob, Post)),
-    ?assertEqual([], twitter_reading:ids(Bob, ?FRIENDS)).
-
-%% While groups are shared, rosters are more than what is written in them.
-shared_groups_are_asked(Config) ->
-    Server = twitter_cases:server(Config),
-    [Alice, Bob] = twitter_cases:strangers(Config, [<<"alice">>, <<"bob">>]),
-    ok = twitter_server:reload(Server, #{modules => #{mod_shared_roster => #{}}}),
-    try
-        Group = fun(Function, Args) -> twitter_server:call(Server, mod_shared_roster, Function, [?HOST | Args]) end,
-        Members = [twitter_cases:user(C) || C <- [Alice, Bob]],
-        {atomic, _} = Group(create_group, [<<"all">>, [{name, <<"All">>}, {displayed_groups, [<<"all">>]}]]),
-        [Group(add_user_to_group, [Member, <<"all">>]) || Member <- Members],
-        Id = twitter_requests:publish(Alice, <<"Hello, group">>),
-        ?assert(pushed(Server, Bob, Id)),
-        ?assertNot(is_remembered(Server)),
-        ?assertEqual([Id], twitter_reading:ids(Bob, ?FRIENDS)),
-        Group(remove_user_from_group, [twitter_cases:user(Bob), <<"all">>]),
-        Next = twitter_requests:publish(Alice, <<"Where is Bob?">>),
-        ?assertNot(pushed(Server, Bob, Next)),
-        ?assertEqual([], twitter_reading:ids(Bob, ?FRIENDS))
-    after
-        ok = twitter_server:reload(Server, #{modules => #{}})
-    end,
-    Last = twitter_requests:publish(Alice, <<"Alone">>),
-    ?assertNot(pushed(Server, Bob, Last)),
-    ?assert(is_remembered(Server)).
-
-%% As when a backup is restored: Mnesia drops whoever listened to the table.
-a_table_made_anew_is_read_anew(Config) ->
-    Server = twitter_cases:server(Config),
-    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
-    Id = twitter_requests:publish(Alice, <<"Friends">>),
-    ?assert(pushed(Server, Bob, Id)),
-    Backup = filename:join(proplists:get_value(priv_dir, Config), "roster.backup"),
-    ok = twitter_server:call(Server, mnesia, backup, [Backup]),
-    [ok = twitter_users:set_contact(Server, twitter_cases:user(Alice), twitter_cases:user(Bob), Subscription) || Subscription <- [none, from]],
-    ok = twitter_users:set_contact(Server, twitter_cases:user(Alice), twitter_cases:user(Bob), none),
-    ok = twitter_server:call(Server, ?MODULE, make_anew, [Backup]),
-    clear_caches(Server),
-    Next = twitter_requests:publish(Alice, <<"Friends again, says the backup">>),
-    ?assert(pushed(Server, Bob, Next)),
-    ok = twitter_users:set_contact(Server, twitter_cases:user(Alice), twitter_cases:user(Bob), none),
-    Last = twitter_requests:publish(Alice, <<"Not any more">>),
-    ?assertNot(pushed(Server, Bob, Last)),
-    ?assertEqual([], twitter_reading:ids(Bob, ?FRIENDS)),
-    ?assert(is_remembered(Server)).
-
-make_anew(Backup) ->
-    Others = mnesia:system_info(tables) -- [roster],
-    {atomic, [roster]} = mnesia:restore(Backup, [{skip_tables, Others}, {recreate_tables, [roster]}]),
+end_per_group(asked, Config) ->
+    ok = twitter_server:reload(twitter_cases:server(Config), #{modules => #{}}),
+    check_memory(Config, true);
+end_per_group(remembered, _Config) ->
     ok.
 
-%% The process that hears of changes is killed, and cannot start again for a while.
-a_change_while_nobody_listens(Config) ->
+check_memory(Config, Expected) ->
     Server = twitter_cases:server(Config),
-    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
-    First = twitter_requests:publish(Alice, <<"Friends">>),
-    ?assert(pushed(Server, Bob, First)),
-    ?assertEqual([First], twitter_reading:ids(Bob, ?FRIENDS)),
-    ok = twitter_server:call(Server, sys, suspend, [twitter_sup_localhost]),
-    Killed = twitter_inside:kill(Server, twitter_watch_localhost),
-    ok = twitter_users:set_contact(Server, twitter_cases:user(Alice), twitter_cases:user(Bob), none),
-    Next = twitter_requests:publish(Alice, <<"Not any more">>),
-    ?assertNot(pushed(Server, Bob, Next)),
-    ?assertEqual([], twitter_reading:ids(Bob, ?FRIENDS)),
-    ok = twitter_server:call(Server, sys, resume, [twitter_sup_localhost]),
-    ok = twitter_inside:await_other(Server, twitter_watch_localhost, Killed),
-    Last = twitter_requests:publish(Alice, <<"Never again">>),
-    ?assertNot(pushed(Server, Bob, Last)),
-    ?assert(is_remembered(Server)).
+    ok = twitter_server:call(Server, twitter_watch, sync, []),
+    Found = twitter_server:call(Server, twitter_watch, find, [twitter_rights, <<"localhost">>]),
+    ?assertEqual(Expected, Found =/= error).
 
-%% As process_rosteritems of ejabberdctl does it; many times, since it is a matter of moments.
-a_change_without_a_transaction(Config) ->
-    Server = twitter_cases:server(Config),
-    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
-    {Name, _} = twitter_cases:user(Alice),
-    {Other, _} = twitter_cases:user(Bob),
-    [Line] = twitter_server:call(Server, mnesia, dirty_read, [roster, {Name, ?HOST, {Other, ?HOST, <<>>}}]),
-    [
-        begin
-            ok = twitter_server:call(Server, mnesia, dirty_write, [setelement(6, Line, Subscription)]),
-            ok = clear_caches(Server),
-            Id = twitter_requests:publish(Alice, <<"Now">>),
-            ?assertEqual({N, May}, {N, pushed(Server, Bob, Id)}),
-            ?assertEqual({N, May}, {N, lists:member(Id, twitter_reading:ids(Bob, ?FRIENDS))})
-        end
-     || N <- lists:seq(1, 30), {Subscription, May} <- [{to, false}, {both, true}]
-    ].
+%%% Cases
 
-nothing_is_remembered_without_mod_roster(Config) ->
-    Server = twitter_cases:server(Config),
-    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
-    Id = twitter_requests:publish(Alice, <<"Friends">>),
-    ?assert(pushed(Server, Bob, Id)),
-    ok = twitter_server:reload(Server, #{modules => #{mod_roster => absent}}),
-    Next = twitter_requests:publish(Alice, <<"Nobody knows anybody">>),
-    ?assertNot(pushed(Server, Bob, Next)),
-    ?assertNot(is_remembered(Server)),
-    ?assertEqual([], twitter_reading:ids(Bob, ?FRIENDS)),
-    ok = twitter_server:reload(Server, #{modules => #{}}),
-    Last = twitter_requests:publish(Alice, <<"Friends again">>),
-    ?assert(pushed(Server, Bob, Last)),
-    ?assertEqual([Id, Next, Last], twitter_reading:ids(Bob, ?FRIENDS)).
+a_change_is_effective_at_once(Config) ->
+    for_each_way(Config, online, [true, false], fun(#{before := Before, gain := Gain, lose := Lose, left := Left}) ->
+        People = people(Config),
+        _ = Before(People),
+        check({before, Left}, People),
+        _ = Gain(People),
+        check({gained, ?ALL}, People),
+        _ = Lose(People),
+        check({lost, Left}, People),
+        _ = Gain(People),
+        check({gained_again, ?ALL}, People)
+    end).
 
-a_handler_of_somebody_else_is_asked(Config) ->
-    Server = twitter_cases:server(Config),
-    [Alice, Bob] = twitter_cases:strangers(Config, [<<"alice">>, <<"bob">>]),
-    First = twitter_requests:publish(Alice, <<"Nobody is here">>),
-    ?assertNot(pushed(Server, Bob, First)),
-    ok = twitter_server:call(Server, persistent_term, put, [?MODULE, twitter_client:bare(Bob)]),
-    twitter_cases:hooked(Config, roster_get, {?MODULE, admit}, fun() ->
-        Id = twitter_requests:publish(Alice, <<"Somebody let Bob in">>),
-        ?assert(pushed(Server, Bob, Id))
-    end),
-    Last = twitter_requests:publish(Alice, <<"And out">>),
-    ?assertNot(pushed(Server, Bob, Last)).
+%% He comes back to what is his now: also the posts that he has missed.
+a_change_while_the_reader_is_away(Config) ->
+    for_each_way(Config, away, [true, only], fun(#{before := Before, gain := Gain, lose := Lose, left := Left}) ->
+        People = people(Config),
+        _ = Before(People),
+        lists:foldl(fun come_back/2, People, [{Gain, ?ALL}, {Lose, Left}, {Gain, ?ALL}])
+    end).
 
-admit(Items, _User) ->
-    [#roster_item{jid = jid:decode(persistent_term:get(?MODULE)), subscription = from} | Items].
+come_back({Change, Rights}, #{author := Alice} = Present) ->
+    Away = leave(Present),
+    _ = Change(Away),
+    _ = twitter_requests:publish(Alice, <<"missed">>, <<"While you were away">>),
+    #{reader := Bob} = Back = come(Away),
+    Expected = [<<"missed">> || #{read := true} <- [Rights]],
+    ?assertEqual({Rights, Expected}, {Rights, twitter_reading:ids(Bob, ?FRIENDS, #{ids => [<<"missed">>]})}),
+    ok = twitter_requests:retract(Alice, <<"missed">>),
+    check({away, Rights}, Back),
+    Back.
 
-no_error_was_logged(Config) ->
-    twitter_cases:no_error_but_of_killed_processes(Config).
+%% Some at the same time; those that fail are named.
+for_each_way(Config, Which, Kinds, Body) ->
+    Ways = [Way || #{away := Away} = Way <- proplists:get_value(Which, Config), lists:member(Away, Kinds)],
+    Results = twitter_cases:together([
+        fun() -> [{Name, tried(Body, Way)} || {N, #{name := Name} = Way} <- numbered(Ways), N rem ?WORKERS =:= Worker] end
+     || Worker <- lists:seq(0, ?WORKERS - 1)
+    ]),
+    ?assertEqual([], [Failed || {_, {_, _, _}} = Failed <- lists:append(Results)]),
+    ?assertEqual(length(Ways), length(lists:append(Results))).
 
-%%% Helpers
+tried(Body, Way) ->
+    try
+        _ = Body(Way),
+        ok
+    catch
+        Class:Reason:Stack -> {Class, Reason, Stack}
+    end.
 
 numbered(List) ->
     lists:zip(lists:seq(1, length(List)), List).
 
-any(List) ->
-    lists:nth(rand:uniform(length(List)), List).
+%% The account goes, by an admin or by its user (XEP-0077), and comes again under the same name. Of the
+%% old one there is nothing; of the new one, only what it gives.
+an_author_is_made_anew(Config) ->
+    [
+        begin
+            #{server := Server, author := Alice, reader := Bob} = People = people(Config),
+            ok = twitter_users:befriend(Alice, Bob),
+            check({before, ?ALL}, People),
+            {Name, Host} = User = twitter_cases:user(Alice),
+            Jid = twitter_client:bare(Alice),
+            ok = Delete(People),
+            %% Whatever his own roster says.
+            ok = twitter_cases:set_contact(Config, Bob, Jid, both),
+            check_tree(?NOTHING, People#{author := Jid}),
+            ok = twitter_ctl:run(Server, ["register", Name, Host, "secret"]),
+            check_tree(?NOTHING, People#{author := Jid}),
+            [New, Phone] = [twitter_users:login(Server, User) || _ <- [desk, phone]],
+            ?assertEqual([], twitter_reading:ids(New, <<"/twitter/MyStream">>)),
+            <<"secret">> = twitter_requests:publish(New, <<"secret">>, <<"I am new here">>),
+            check_tree(?NOTHING, People#{author := New}),
+            ok = twitter_users:befriend(Server, User, twitter_cases:user(Bob)),
+            ok = twitter_users:befriend(Server, User, twitter_cases:user(maps:get(carol, People))),
+            ?assertEqual([[{xmlcdata, <<"I am new here">>}]], twitter_reading:payloads(Bob, ?FRIENDS, #{ids => [<<"secret">>]})),
+            %% The place of the old post is in the middle of nowhere.
+            check_tree(?ALL, People#{author := New}),
+            ok = twitter_cases:set_contact(Config, New, twitter_client:bare(Bob), none),
+            check({after_all, ?NOTHING}, People#{author := New, phone := Phone})
+        end
+     || Delete <- [fun by_admin/1, fun by_user/1]
+    ].
 
-pushed(Server, Client, Id) ->
-    lists:member(Id, [Pushed || {item, _, Pushed, _} <- twitter_events:posts(Server, Client)]).
+by_admin(#{server := Server, author := Alice}) ->
+    {Name, Host} = twitter_cases:user(Alice),
+    twitter_ctl:run(Server, ["unregister", Name, Host]).
 
-is_remembered(Server) ->
-    error =/= twitter_server:call(Server, persistent_term, get, [{twitter_watch, twitter_rights, ?HOST}, error]).
+by_user(#{server := Server, author := Alice}) ->
+    Session = twitter_inside:session(Server, Alice),
+    ok = twitter_client:send(Alice, <<
+        "<iq type='set' id='bye' to='localhost'><query xmlns='jabber:iq:register'><remove/></query></iq>"
+    >>),
+    twitter_inside:await_end(Server, Session).
 
-command(Server, Name, Args) ->
-    ok = twitter_server:call(Server, mod_admin_extra, Name, Args).
-
-clear_caches(Server) ->
-    [ok = twitter_server:call(Server, ets_cache, clear, [Cache]) || Cache <- [roster_cache, roster_item_cache]],
-    ok.
-
-presence(From, To, Type) ->
-    twitter_client:send(From, [<<"<presence to='">>, twitter_client:bare(To), <<"' type='">>, Type, <<"'/>">>]),
-    _ = twitter_client:sync(From),
-    ok.
-
-%% `One' asks to see `Other', who agrees.
-subscribe(One, Other) ->
-    presence(One, Other, <<"subscribe">>),
-    presence(Other, One, <<"subscribed">>).
-
-%% Whether ejabberd says that the reader may see the author.
-entitled(Server, Author, Reader) when is_pid(Server) ->
-    twitter_server:call(Server, ?MODULE, entitled, [twitter_client:bare(Author), twitter_client:jid(Reader)]).
-
-entitled(AuthorJid, ReaderJid) ->
-    #jid{luser = LUser, lserver = LServer} = Author = jid:decode(AuthorJid),
-    Reader = jid:decode(ReaderJid),
-    {Subscription, _, _} = ejabberd_hooks:run_fold(
-        roster_get_jid_info, LServer, {none, none, []}, [LUser, LServer, jid:remove_resource(Reader)]),
-    Allows = fun(Who, Packet, Direction) ->
-        allow =:= ejabberd_hooks:run_fold(privacy_check_packet, LServer, allow, [Who, Packet, Direction])
+%% Who belongs to all, or to all who are online; and when all know each other.
+everybody_of_a_vhost(Config) ->
+    Server = twitter_cases:server(Config),
+    [AliceUser, BobUser] = [twitter_users:fresh(Server, Name, ?FAMILY) || Name <- [<<"alice">>, <<"bob">>]],
+    [Alice, Bob] = [twitter_users:login(Server, User) || User <- [AliceUser, BobUser]],
+    [Eve] = twitter_cases:strangers(Config, [<<"eve">>]),
+    Ctl = fun(Words) -> twitter_ctl:run(Server, Words) end,
+    Check = fun(Step, Author, IsSeen) ->
+        Id = twitter_requests:publish(Author, <<"Dear all">>),
+        Pushed = [[Pushed || {item, _, Pushed, _} <- twitter_events:posts(Server, Client)] || Client <- [Bob, Eve]],
+        Read = [twitter_reading:ids({Client, <<"pubsub.family.localhost">>}, ?FRIENDS, #{ids => [Id]}) || Client <- [Bob, Eve]],
+        Seen = [Id || IsSeen],
+        ?assertEqual({Step, [Seen, []], [Seen, []]}, {Step, Pushed, Read})
     end,
-    lists:member(Subscription, [from, both]) andalso
-        Allows(Author, #presence{from = Author, to = Reader}, out) andalso
-        Allows(Reader, #message{from = Author, to = Reader, type = headline}, in).
+    Check(nobody, Alice, false),
+    ok = Ctl(["srg_create", "all", ?FAMILY, "All", "Everybody", "all"]),
+    Check(empty, Alice, false),
+    ok = Ctl(["srg_user_add", "@all@", ?FAMILY, "all", ?FAMILY]),
+    Check(all, Alice, true),
+    ok = Ctl(["srg_user_del", "@all@", ?FAMILY, "all", ?FAMILY]),
+    Check(not_all, Alice, false),
+    ok = Ctl(["srg_user_add", "@online@", ?FAMILY, "all", ?FAMILY]),
+    Check(online, Alice, true),
+    %% Then he is none of those who are.
+    ok = twitter_client:close(Alice),
+    ?assertEqual([], twitter_reading:ids(Bob, ?FRIENDS)),
+    ?assertEqual([], twitter_reading:rows(Bob, ?MY_FRIENDS)),
+    Back = twitter_users:login(Server, AliceUser),
+    Check(online_again, Back, true),
+    ok = Ctl(["srg_delete", "all", ?FAMILY]),
+    Check(deleted, Back, false),
+    ok = Ctl(["push_alltoall", ?FAMILY, "Family"]),
+    Check(all_to_all, Back, true).
 
-%% Whether the reader has the author among those he sees.
-sees(Server, Reader, Author) ->
-    Roster = twitter_users:roster(Server, twitter_cases:user(Reader)),
-    lists:member(proplists:get_value(twitter_client:bare(Author), Roster), [to, both]).
+no_error_was_logged(Config) ->
+    twitter_cases:no_error_was_logged(Config).
+
+%%% People
+
+%% The author Alice with two clients and a post `secret', the reader Bob with two clients, who do not know
+%% each other. Carol sees Alice all the time, Bob sees Dave, who has posts too, and Eve nobody, whatever
+%% she says of Alice in her roster.
+people(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Carol] = twitter_cases:friends(Config, [<<"alice">>, <<"carol">>]),
+    [Bob, Dave] = twitter_cases:friends(Config, [<<"bob">>, <<"dave">>]),
+    [Eve] = twitter_cases:strangers(Config, [<<"eve">>]),
+    ok = twitter_cases:set_contact(Config, Eve, twitter_client:bare(Alice), both),
+    <<"secret">> = twitter_requests:publish(Alice, <<"secret">>, <<"Hello">>),
+    [_, _] = twitter_requests:publish_all(Dave, [<<"1">>, <<"2">>]),
+    #{last := Cursor} = twitter_answers:page(twitter_requests:items(Carol, ?FRIENDS, #{rsm => #{max => 1}})),
+    User = twitter_cases:user(Bob),
+    #{
+        server => Server, dir => proplists:get_value(priv_dir, Config),
+        author => Alice, phone => twitter_users:login(Server, twitter_cases:user(Alice)),
+        reader => Bob, reader_user => User, laptop => twitter_users:login(Server, User),
+        sees => twitter_client:bare(Carol), carol => Carol, seen => twitter_client:bare(Dave), eve => Eve,
+        %% The place of `secret', as Carol was told.
+        cursor => Cursor
+    }.
+
+leave(#{reader := Reader, laptop := Laptop} = People) ->
+    [ok = twitter_client:close(Client) || Client <- [Reader, Laptop]],
+    maps:without([reader, laptop], People).
+
+come(#{server := Server, reader_user := User} = People) ->
+    People#{reader => twitter_users:login(Server, User), laptop => twitter_users:login(Server, User)}.
+
+%%% What everybody gets now
+
+check({Step, Rights}, #{author := Alice, phone := Phone, eve := Eve} = People) ->
+    _ = events(People),
+    <<"new">> = twitter_requests:publish(Phone, <<"new">>, <<"The news">>),
+    check_streams(Step, Rights, People),
+    <<"new">> = twitter_requests:publish(Alice, <<"new">>, <<"The latest news">>),
+    ok = twitter_requests:retract(Alice, <<"new">>),
+    check_events(Step, Rights, events(People)),
+    check_tree(Rights, People),
+    %% Nobody else has gained anything.
+    ?assertEqual({Step, []}, {Step, twitter_reading:ids(Eve, ?FRIENDS)}),
+    ?assertEqual({Step, []}, {Step, twitter_reading:rows(Eve, ?MY_FRIENDS)}),
+    twitter_secret:assert_alike(Eve, stream(Alice), <<"/twitter/MyFriends/nobody@localhost">>).
+
+events(#{server := Server} = People) ->
+    maps:map(fun(_, Client) -> twitter_events:posts(Server, Client) end,
+             maps:with([author, phone, carol, reader, laptop, eve], People)).
+
+%% A post, an edit, a retraction. Who published is not told himself.
+check_events(Step, #{push := IsPushed}, Events) ->
+    Kinds = maps:map(fun(_, Entries) -> [{element(1, Entry), element(3, Entry)} || Entry <- Entries] end, Events),
+    [Post, Edit, Retraction] = All = [{item, <<"new">>}, {item, <<"new">>}, {retract, <<"new">>}],
+    Readers = [Each || Each <- All, IsPushed],
+    ?assertEqual(
+        {Step, #{author => [Post], phone => [Edit, Retraction], carol => All,
+                 reader => Readers, laptop => Readers, eve => []}},
+        {Step, Kinds}
+    ).
+
+%% While the new post is there. A page is asked for after a place that somebody else has named: what is
+%% counted before and after it is the reader's own.
+check_streams(Step, #{read := IsRead}, #{author := Alice, reader := Bob, seen := Dave, cursor := Cursor}) ->
+    Author = twitter_client:bare(Alice),
+    Old = [{Author, <<"secret">>} || IsRead],
+    New = [{Author, <<"new">>} || IsRead],
+    Daves = [{Dave, <<"1">>}, {Dave, <<"2">>}],
+    All = Old ++ Daves ++ New,
+    ?assertEqual({Step, All}, {Step, twitter_reading:posts(Bob, ?FRIENDS)}),
+    {Posts, Page} = twitter_reading:page(Bob, ?FRIENDS, #{max => 9, 'after' => Cursor}),
+    ?assertEqual({Step, Daves ++ New}, {Step, Posts}),
+    ?assertEqual({Step, #{count => length(All), index => length(Old)}}, {Step, maps:with([count, index], Page)}),
+    {Before, BeforePage} = twitter_reading:page(Bob, ?FRIENDS, #{max => 9, before => maps:get(first, Page)}),
+    ?assertEqual({Step, Old, length(All)}, {Step, Before, maps:get(count, BeforePage)}),
+    ById = #{ids => [<<"secret">>, <<"1">>, <<"new">>]},
+    ?assertEqual({Step, lists:sort(Old ++ [hd(Daves)] ++ New)}, {Step, lists:sort(twitter_reading:posts(Bob, ?FRIENDS, ById))}),
+    Names = [Name || {_, Name} <- twitter_reading:rows(Bob, ?FRIENDS)],
+    ?assertEqual({Step, length(All)}, {Step, length(Names)}),
+    ?assertEqual({Step, IsRead}, {Step, [] =/= [Name || Name <- Names, binary:match(Name, <<"The news">>) =/= nomatch]}).
+
+%% Every request about the author and the post `secret': answered, or answered as for nobody.
+check_tree(Rights, #{author := Alice} = People) when is_pid(Alice) ->
+    check_tree(Rights, People#{author := twitter_client:bare(Alice)});
+check_tree(#{read := IsRead}, #{author := Author, reader := Bob, laptop := Laptop, seen := Dave}) ->
+    Friends = [Dave | [Author || IsRead]],
+    [
+        begin
+            Rows = [Node || {Node, _} <- twitter_reading:rows(Client, ?MY_FRIENDS)],
+            ?assertEqual(lists:sort([<<?MY_FRIENDS/binary, "/", Friend/binary>> || Friend <- Friends]), lists:sort(Rows))
+        end
+     || Client <- [Bob, Laptop]
+    ],
+    case IsRead of
+        true -> twitter_secret:assert_shown(Bob, Author);
+        false -> twitter_secret:assert_hidden(Bob, Author)
+    end.
+
+stream(Author) ->
+    <<?MY_FRIENDS/binary, "/", (twitter_client:bare(Author))/binary>>.

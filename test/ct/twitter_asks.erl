@@ -3,6 +3,9 @@
 
 -export([all/0, pending/2]).
 
+%% A place in the year 2020, in front of all posts: base64 of 1577836800000000/a@b/1.
+-define(PLACE, <<"MTU3NzgzNjgwMDAwMDAwMC9hQGIvMQ">>).
+
 -type ask() :: fun((twitter_client:client(), Node :: binary()) -> Answer :: fxml:xmlel()).
 
 %% @doc All requests, by name.
@@ -22,10 +25,20 @@ all() ->
         {items_page, fun(Client, Node) ->
             twitter_requests:items(Client, Node, #{rsm => #{max => 5, before => <<>>}})
         end},
+        {items_index, fun(Client, Node) ->
+            twitter_requests:items(Client, Node, #{rsm => #{max => 5, index => 0}})
+        end},
+        {items_after, fun(Client, Node) ->
+            twitter_requests:items(Client, Node, #{rsm => #{max => 5, 'after' => ?PLACE}})
+        end},
+        {rows_before, fun(Client, Node) ->
+            twitter_requests:rows(Client, Node, #{max => 5, before => ?PLACE})
+        end},
+        {command, fun(Client, Node) -> command(Client, Node, []) end},
         {pending, fun pending/2}
     ] ++
         [
-            {Name, request(pubsub, Name, Type, Attrs, Children)}
+            {{pubsub, Name, Type}, request(pubsub, Name, Type, Attrs, Children)}
          || {Name, Type, Attrs, Children} <- pubsub()
         ] ++
         [
@@ -41,9 +54,13 @@ pubsub() ->
         {subscribe, set, [jid], []},
         {unsubscribe, set, [jid], []},
         {options, get, [jid], []},
+        {options, set, [jid], [form(<<"subscribe_options">>, <<"pubsub#deliver">>, <<"1">>)]},
         {create, set, [], []},
         {subscriptions, get, [], []},
-        {affiliations, get, [], []}
+        {affiliations, get, [], []},
+        {affiliations, set, [], []},
+        {publish, get, [], [Item]},
+        {items, set, [], []}
     ].
 
 owner() ->
@@ -73,9 +90,12 @@ request(Namespace, Name, Type, Attrs, Children) ->
 -spec pending(twitter_client:client(), Node :: binary() | none) -> Answer :: fxml:xmlel().
 pending(Client, Node) ->
     Form = [form(<<"subscribe_authorization">>, <<"pubsub#node">>, Node) || Node =/= none],
+    command(Client, <<"http://jabber.org/protocol/pubsub#get-pending">>, Form).
+
+command(Client, Command, Form) ->
     Attrs = [
         {<<"xmlns">>, <<"http://jabber.org/protocol/commands">>},
-        {<<"node">>, <<"http://jabber.org/protocol/pubsub#get-pending">>},
+        {<<"node">>, Command},
         {<<"action">>, <<"execute">>}
     ],
     twitter_requests:ask(Client, set, el(<<"command">>, Attrs, Form)).

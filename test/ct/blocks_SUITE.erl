@@ -145,6 +145,8 @@ another_module_has_a_say(Config) ->
      || _ <- lists:seq(1, 10)
     ].
 
+%% ejabberd asks for sessions, and for users.
+deny(Acc, #{jid := Jid}, Packet, Direction) -> deny(Acc, Jid, Packet, Direction);
 deny(_Acc, #jid{luser = <<"denied", _/binary>>}, #message{}, in) -> {stop, deny};
 deny(Acc, _Who, _Packet, _Direction) -> Acc.
 

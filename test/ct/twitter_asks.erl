@@ -6,7 +6,7 @@
 %% A place in the year 2020, in front of all posts: base64 of 1577836800000000/a@b/1.
 -define(PLACE, <<"MTU3NzgzNjgwMDAwMDAwMC9hQGIvMQ">>).
 
--type ask() :: fun((twitter_client:client(), Node :: binary()) -> Answer :: fxml:xmlel()).
+-type ask() :: fun((twitter_requests:place(), Node :: binary()) -> Answer :: fxml:xmlel()).
 
 %% @doc All requests, by name.
 -spec all() -> [{atom(), ask()}].
@@ -80,14 +80,17 @@ owner() ->
 
 request(Namespace, Name, Type, Attrs, Children) ->
     fun(Client, Node) ->
-        Jid = [{<<"jid">>, twitter_client:bare(Client)} || jid <- Attrs],
+        Jid = [{<<"jid">>, twitter_client:bare(asker(Client))} || jid <- Attrs],
         Child = el(atom_to_binary(Name), [{<<"node">>, Node} | Jid], Children),
         twitter_requests:Namespace(Client, Type, [Child])
     end.
 
+asker({Client, _Service}) -> Client;
+asker(Client) -> Client.
+
 %% @doc The command that shows pending subscriptions of a node, or with `none' asks for the
 %% form with the nodes to choose from.
--spec pending(twitter_client:client(), Node :: binary() | none) -> Answer :: fxml:xmlel().
+-spec pending(twitter_requests:place(), Node :: binary() | none) -> Answer :: fxml:xmlel().
 pending(Client, Node) ->
     Form = [form(<<"subscribe_authorization">>, <<"pubsub#node">>, Node) || Node =/= none],
     command(Client, <<"http://jabber.org/protocol/pubsub#get-pending">>, Form).

@@ -15,8 +15,6 @@
     a_forged_place/1,
     contacts_that_she_makes_up/1,
     interest_in_nodes/1,
-    copies_of_posts/1,
-    the_archive_of_the_server/1,
     no_error_was_logged/1
 ]).
 
@@ -41,19 +39,14 @@ groups() ->
             raw_stanzas,
             a_forged_place,
             contacts_that_she_makes_up,
-            interest_in_nodes,
-            copies_of_posts,
-            the_archive_of_the_server
+            interest_in_nodes
         ]}
     ].
 
 init_per_suite(Config) ->
     twitter_cases:start(Config, #{
         hosts => [<<"localhost">>, ?OTHER],
-        modules => #{
-            mod_carboncopy => #{}, mod_offline => #{}, mod_stream_mgmt => #{}, mod_vcard => #{}, mod_last => #{},
-            mod_mam => #{default => always, assume_mam_usage => true}
-        }
+        modules => #{mod_last => #{}, mod_mam => #{}, mod_vcard => #{}}
     }).
 
 end_per_suite(Config) ->
@@ -233,46 +226,6 @@ interest_in_nodes(Config) ->
     ?assertEqual([], twitter_events:posts(Server, Eve)),
     ok = twitter_requests:retract(Alice, <<"fresh">>).
 
-%%% Copies
-
-%% Each resource gets one, whoever asks for copies of what others get; and who was not there gets none.
-copies_of_posts(Config) ->
-    Server = twitter_cases:server(Config),
-    [Alice, Bob, Carol] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>, <<"carol">>]),
-    Phone = twitter_users:login(Server, twitter_cases:user(Bob)),
-    Others = twitter_users:login(Server, twitter_cases:user(Alice)),
-    [
-        _ = twitter_answers:result(twitter_client:request(Client, <<"<iq type='set'><enable xmlns='urn:xmpp:carbons:2'/></iq>">>))
-     || Client <- [Alice, Bob, Phone, Others]
-    ],
-    User = twitter_cases:user(Carol),
-    ok = twitter_client:close(Carol),
-    [twitter_client:sync(Client) || Client <- [Alice, Bob, Phone, Others]],
-    _ = twitter_requests:publish(Alice, <<"a">>, ?TEXT),
-    [?assertMatch([{item, _, <<"a">>, _}], twitter_events:posts(Server, Client)) || Client <- [Bob, Phone, Others]],
-    [?assertEqual([], told(Client)) || Client <- [Alice, Bob, Phone, Others]],
-    Back = twitter_users:login(Server, User),
-    ?assertEqual([], told(Back)).
-
-the_archive_of_the_server(Config) ->
-    Server = twitter_cases:server(Config),
-    [Alice, Bob, Carol] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>, <<"carol">>]),
-    %% With a list, events go the way with all hooks.
-    ok = twitter_users:block(Bob, ?NOBODY),
-    _ = twitter_requests:publish(Alice, <<"a">>, ?TEXT),
-    _ = [twitter_client:send(Alice, [<<"<message type='chat' to='">>, twitter_client:bare(C), <<"'><body>Archived</body></message>">>]) || C <- [Bob, Carol]],
-    _ = twitter_client:sync(Alice),
-    [?assertMatch([{item, _, <<"a">>, _}], twitter_events:posts(Server, Client)) || Client <- [Bob, Carol]],
-    [
-        begin
-            _ = twitter_answers:result(twitter_client:request(Client, <<"<iq type='set'><query xmlns='urn:xmpp:mam:2'/></iq>">>)),
-            Archive = iolist_to_binary([fxml:element_to_binary(Stanza) || Stanza <- twitter_client:sync(Client)]),
-            ?assertNotEqual(nomatch, binary:match(Archive, <<"Archived">>)),
-            ?assertEqual(nomatch, binary:match(Archive, ?TEXT))
-        end
-     || Client <- [Alice, Bob, Carol]
-    ].
-
 no_error_was_logged(Config) ->
     twitter_cases:no_error_was_logged(Config).
 
@@ -312,6 +265,3 @@ transcript(Eve, Stanza) ->
 words(Stanza) ->
     {match, Found} = re:run(iolist_to_binary([Stanza, <<" nobody@localhost">>]), <<"[a-z]+(-[0-9]+)?@localhost">>, [global, {capture, first, binary}]),
     lists:usort(lists:append(Found)).
-
-told(Client) ->
-    [Stanza || Stanza <- twitter_client:sync(Client), binary:match(fxml:element_to_binary(Stanza), ?TEXT) =/= nomatch].

@@ -9,7 +9,7 @@
 -export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
 -export([
     a_walk_through_rights/1,
-    the_roster_of_a_new_user_of_the_same_name/1,
+    changes_while_everybody_asks/1,
     shared_groups_are_asked/1,
     a_table_made_anew_is_read_anew/1,
     a_change_while_nobody_listens/1,
@@ -31,7 +31,7 @@ suite() ->
 all() ->
     [
         a_walk_through_rights,
-        the_roster_of_a_new_user_of_the_same_name,
+        changes_while_everybody_asks,
         shared_groups_are_asked,
         a_table_made_anew_is_read_anew,
         a_change_while_nobody_listens,
@@ -95,19 +95,49 @@ change(Server, Who, Whom, 8) ->
     ok = twitter_changes:subscribe(Who, Whom),
     ok = twitter_users:set_contact(Server, twitter_cases:user(Who), twitter_cases:user(Whom), both).
 
-the_roster_of_a_new_user_of_the_same_name(Config) ->
+%% What others read at the moment of a change must not be remembered as what is true after it.
+changes_while_everybody_asks(Config) ->
     Server = twitter_cases:server(Config),
     [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
-    Id = twitter_requests:publish(Alice, <<"Old friends">>),
-    ?assert(pushed(Server, Bob, Id)),
-    {Name, Host} = User = twitter_cases:user(Alice),
-    ok = twitter_server:call(Server, ejabberd_auth, remove_user, [Name, Host]),
-    ok = twitter_server:call(Server, ejabberd_auth, try_register, [Name, Host, <<"secret">>]),
-    ok = twitter_users:set_contact(Server, twitter_cases:user(Bob), User, to),
-    New = twitter_users:login(Server, User),
-    Post = twitter_requests:publish(New, <<"I know nobody">>),
-    ?assertNot(pushed(Server, Bob, Post)),
-    ?assertEqual([], twitter_reading:ids(Bob, ?FRIENDS)).
+    [Author, Reader] = [twitter_cases:user(C) || C <- [Alice, Bob]],
+    [Again, Phone] = [twitter_users:login(Server, User) || User <- [Author, Reader]],
+    Busy = [
+        spawn_monitor(fun() -> ask_on(Ask) end)
+     || Ask <- [
+            fun() -> twitter_requests:publish(Again, <<"noise">>, <<"Noise">>) end,
+            fun() -> twitter_requests:items(Phone, <<?FRIENDS/binary, "/a">>) end,
+            fun() -> twitter_requests:items(Phone, ?FRIENDS) end
+        ]
+    ],
+    <<"a">> = twitter_requests:publish(Alice, <<"a">>, <<"Kept">>),
+    Give = fun() -> ok = twitter_users:set_contact(Server, Author, Reader, both) end,
+    [
+        begin
+            ok = Change(),
+            ?assertEqual({N, May}, {N, lists:member(<<"a">>, twitter_reading:ids(Bob, ?FRIENDS))}),
+            Id = integer_to_binary(erlang:unique_integer([positive])),
+            Id = twitter_requests:publish(Alice, Id, <<"Pushed">>),
+            ?assertEqual({N, May}, {N, pushed(Server, Bob, Id)}),
+            ok = twitter_requests:retract(Alice, Id)
+        end
+     || N <- lists:seq(1, 10),
+        {Change, May} <- [
+            {fun() -> ok = twitter_users:set_contact(Server, Author, Reader, to) end, false},
+            {Give, true},
+            {fun() -> ok = twitter_users:block(Alice, twitter_client:bare(Bob)) end, false},
+            {fun() -> ok = twitter_users:unblock(Alice, twitter_client:bare(Bob)) end, true}
+        ]
+    ],
+    _ = [Pid ! stop || {Pid, _} <- Busy],
+    [receive {'DOWN', Ref, process, Pid, Reason} -> ?assertEqual(normal, Reason) end || {Pid, Ref} <- Busy],
+    ?assert(is_remembered(Server)).
+
+ask_on(Ask) ->
+    _ = Ask(),
+    receive
+        stop -> ok
+    after 0 -> ask_on(Ask)
+    end.
 
 %% While groups are shared, rosters are more than what is written in them.
 shared_groups_are_asked(Config) ->

@@ -4,6 +4,7 @@
 -module(remembered_SUITE).
 
 -include_lib("xmpp/include/xmpp.hrl").
+-include_lib("ejabberd/include/mod_roster.hrl").
 -include_lib("stdlib/include/assert.hrl").
 
 -export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
@@ -217,7 +218,7 @@ a_change_without_a_transaction(Config) ->
     [Line] = twitter_server:call(Server, mnesia, dirty_read, [roster, {Name, ?HOST, {Other, ?HOST, <<>>}}]),
     [
         begin
-            ok = twitter_server:call(Server, mnesia, dirty_write, [setelement(6, Line, Subscription)]),
+            ok = twitter_server:call(Server, mnesia, dirty_write, [Line#roster{subscription = Subscription}]),
             ok = clear_caches(Server),
             Id = twitter_requests:publish(Alice, <<"Now">>),
             ?assertEqual({N, May}, {N, pushed(Server, Bob, Id)}),

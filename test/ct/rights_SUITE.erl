@@ -67,34 +67,34 @@ check_memory(Config, Expected) ->
 
 a_change_is_effective_at_once(Config) ->
     for_each_way(Config, online, [true, false], fun(#{before := Before, gain := Gain, lose := Lose, left := Left}) ->
-        People = people(Config),
+        People = twitter_people:meet(Config),
         _ = Before(People),
-        check({before, Left}, People),
+        twitter_people:check(before, Left, People),
         _ = Gain(People),
-        check({gained, ?ALL}, People),
+        twitter_people:check(gained, ?ALL, People),
         _ = Lose(People),
-        check({lost, Left}, People),
+        twitter_people:check(lost, Left, People),
         _ = Gain(People),
-        check({gained_again, ?ALL}, People)
+        twitter_people:check(gained_again, ?ALL, People)
     end).
 
 %% He comes back to what is his now: also the posts that he has missed.
 a_change_while_the_reader_is_away(Config) ->
     for_each_way(Config, away, [true, only], fun(#{before := Before, gain := Gain, lose := Lose, left := Left}) ->
-        People = people(Config),
+        People = twitter_people:meet(Config),
         _ = Before(People),
         lists:foldl(fun come_back/2, People, [{Gain, ?ALL}, {Lose, Left}, {Gain, ?ALL}])
     end).
 
 come_back({Change, Rights}, #{author := Alice} = Present) ->
-    Away = leave(Present),
+    Away = twitter_people:leave(Present),
     _ = Change(Away),
     _ = twitter_requests:publish(Alice, <<"missed">>, <<"While you were away">>),
-    #{reader := Bob} = Back = come(Away),
+    #{reader := Bob} = Back = twitter_people:come(Away),
     Expected = [<<"missed">> || #{read := true} <- [Rights]],
     ?assertEqual({Rights, Expected}, {Rights, twitter_reading:ids(Bob, ?FRIENDS, #{ids => [<<"missed">>]})}),
     ok = twitter_requests:retract(Alice, <<"missed">>),
-    check({away, Rights}, Back),
+    twitter_people:check({away, Rights}, Rights, Back),
     Back.
 
 %% Some at the same time; those that fail are named.
@@ -123,28 +123,29 @@ numbered(List) ->
 an_author_is_made_anew(Config) ->
     [
         begin
-            #{server := Server, author := Alice, reader := Bob} = People = people(Config),
+            #{server := Server, author := Alice, reader := Bob} = People = twitter_people:meet(Config),
             ok = twitter_users:befriend(Alice, Bob),
-            check({before, ?ALL}, People),
+            twitter_people:check(before, ?ALL, People),
             {Name, Host} = User = twitter_cases:user(Alice),
             Jid = twitter_client:bare(Alice),
             ok = Delete(People),
             %% Whatever his own roster says.
             ok = twitter_cases:set_contact(Config, Bob, Jid, both),
-            check_tree(?NOTHING, People#{author := Jid}),
+            twitter_people:check_tree(?NOTHING, People#{author := Jid}),
             ok = twitter_ctl:run(Server, ["register", Name, Host, "secret"]),
-            check_tree(?NOTHING, People#{author := Jid}),
+            twitter_people:check_tree(?NOTHING, People#{author := Jid}),
             [New, Phone] = [twitter_users:login(Server, User) || _ <- [desk, phone]],
             ?assertEqual([], twitter_reading:ids(New, <<"/twitter/MyStream">>)),
             <<"secret">> = twitter_requests:publish(New, <<"secret">>, <<"I am new here">>),
-            check_tree(?NOTHING, People#{author := New}),
+            twitter_people:check_tree(?NOTHING, People#{author := New}),
             ok = twitter_users:befriend(Server, User, twitter_cases:user(Bob)),
             ok = twitter_users:befriend(Server, User, twitter_cases:user(maps:get(carol, People))),
             ?assertEqual([[{xmlcdata, <<"I am new here">>}]], twitter_reading:payloads(Bob, ?FRIENDS, #{ids => [<<"secret">>]})),
             %% The place of the old post is in the middle of nowhere.
-            check_tree(?ALL, People#{author := New}),
+            twitter_people:check_tree(?ALL, People#{author := New}),
             ok = twitter_cases:set_contact(Config, New, twitter_client:bare(Bob), none),
-            check({after_all, ?NOTHING}, People#{author := New, phone := Phone})
+            <<"kept">> = twitter_requests:publish(New, <<"kept">>, <<"For a while">>),
+            twitter_people:check(after_all, ?NOTHING, People#{author := New, phone := Phone})
         end
      || Delete <- [fun by_admin/1, fun by_user/1]
     ].
@@ -196,104 +197,3 @@ everybody_of_a_vhost(Config) ->
 
 no_error_was_logged(Config) ->
     twitter_cases:no_error_was_logged(Config).
-
-%%% People
-
-%% The author Alice with two clients and a post `secret', the reader Bob with two clients, who do not know
-%% each other. Carol sees Alice all the time, Bob sees Dave, who has posts too, and Eve nobody, whatever
-%% she says of Alice in her roster.
-people(Config) ->
-    Server = twitter_cases:server(Config),
-    [Alice, Carol] = twitter_cases:friends(Config, [<<"alice">>, <<"carol">>]),
-    [Bob, Dave] = twitter_cases:friends(Config, [<<"bob">>, <<"dave">>]),
-    [Eve] = twitter_cases:strangers(Config, [<<"eve">>]),
-    ok = twitter_cases:set_contact(Config, Eve, twitter_client:bare(Alice), both),
-    <<"secret">> = twitter_requests:publish(Alice, <<"secret">>, <<"Hello">>),
-    [_, _] = twitter_requests:publish_all(Dave, [<<"1">>, <<"2">>]),
-    #{last := Cursor} = twitter_answers:page(twitter_requests:items(Carol, ?FRIENDS, #{rsm => #{max => 1}})),
-    User = twitter_cases:user(Bob),
-    #{
-        server => Server, dir => proplists:get_value(priv_dir, Config),
-        author => Alice, phone => twitter_users:login(Server, twitter_cases:user(Alice)),
-        reader => Bob, reader_user => User, laptop => twitter_users:login(Server, User),
-        sees => twitter_client:bare(Carol), carol => Carol, seen => twitter_client:bare(Dave), eve => Eve,
-        %% The place of `secret', as Carol was told.
-        cursor => Cursor
-    }.
-
-leave(#{reader := Reader, laptop := Laptop} = People) ->
-    [ok = twitter_client:close(Client) || Client <- [Reader, Laptop]],
-    maps:without([reader, laptop], People).
-
-come(#{server := Server, reader_user := User} = People) ->
-    People#{reader => twitter_users:login(Server, User), laptop => twitter_users:login(Server, User)}.
-
-%%% What everybody gets now
-
-check({Step, Rights}, #{author := Alice, phone := Phone, eve := Eve} = People) ->
-    _ = events(People),
-    <<"new">> = twitter_requests:publish(Phone, <<"new">>, <<"The news">>),
-    check_streams(Step, Rights, People),
-    <<"new">> = twitter_requests:publish(Alice, <<"new">>, <<"The latest news">>),
-    ok = twitter_requests:retract(Alice, <<"new">>),
-    check_events(Step, Rights, events(People)),
-    check_tree(Rights, People),
-    %% Nobody else has gained anything.
-    ?assertEqual({Step, []}, {Step, twitter_reading:ids(Eve, ?FRIENDS)}),
-    ?assertEqual({Step, []}, {Step, twitter_reading:rows(Eve, ?MY_FRIENDS)}),
-    twitter_secret:assert_alike(Eve, stream(Alice), <<"/twitter/MyFriends/nobody@localhost">>).
-
-events(#{server := Server} = People) ->
-    maps:map(fun(_, Client) -> twitter_events:posts(Server, Client) end,
-             maps:with([author, phone, carol, reader, laptop, eve], People)).
-
-%% A post, an edit, a retraction. Who published is not told himself.
-check_events(Step, #{push := IsPushed}, Events) ->
-    Kinds = maps:map(fun(_, Entries) -> [{element(1, Entry), element(3, Entry)} || Entry <- Entries] end, Events),
-    [Post, Edit, Retraction] = All = [{item, <<"new">>}, {item, <<"new">>}, {retract, <<"new">>}],
-    Readers = [Each || Each <- All, IsPushed],
-    ?assertEqual(
-        {Step, #{author => [Post], phone => [Edit, Retraction], carol => All,
-                 reader => Readers, laptop => Readers, eve => []}},
-        {Step, Kinds}
-    ).
-
-%% While the new post is there. A page is asked for after a place that somebody else has named: what is
-%% counted before and after it is the reader's own.
-check_streams(Step, #{read := IsRead}, #{author := Alice, reader := Bob, seen := Dave, cursor := Cursor}) ->
-    Author = twitter_client:bare(Alice),
-    Old = [{Author, <<"secret">>} || IsRead],
-    New = [{Author, <<"new">>} || IsRead],
-    Daves = [{Dave, <<"1">>}, {Dave, <<"2">>}],
-    All = Old ++ Daves ++ New,
-    ?assertEqual({Step, All}, {Step, twitter_reading:posts(Bob, ?FRIENDS)}),
-    {Posts, Page} = twitter_reading:page(Bob, ?FRIENDS, #{max => 9, 'after' => Cursor}),
-    ?assertEqual({Step, Daves ++ New}, {Step, Posts}),
-    ?assertEqual({Step, #{count => length(All), index => length(Old)}}, {Step, maps:with([count, index], Page)}),
-    {Before, BeforePage} = twitter_reading:page(Bob, ?FRIENDS, #{max => 9, before => maps:get(first, Page)}),
-    ?assertEqual({Step, Old, length(All)}, {Step, Before, maps:get(count, BeforePage)}),
-    ById = #{ids => [<<"secret">>, <<"1">>, <<"new">>]},
-    ?assertEqual({Step, lists:sort(Old ++ [hd(Daves)] ++ New)}, {Step, lists:sort(twitter_reading:posts(Bob, ?FRIENDS, ById))}),
-    Names = [Name || {_, Name} <- twitter_reading:rows(Bob, ?FRIENDS)],
-    ?assertEqual({Step, length(All)}, {Step, length(Names)}),
-    ?assertEqual({Step, IsRead}, {Step, [] =/= [Name || Name <- Names, binary:match(Name, <<"The news">>) =/= nomatch]}).
-
-%% Every request about the author and the post `secret': answered, or answered as for nobody.
-check_tree(Rights, #{author := Alice} = People) when is_pid(Alice) ->
-    check_tree(Rights, People#{author := twitter_client:bare(Alice)});
-check_tree(#{read := IsRead}, #{author := Author, reader := Bob, laptop := Laptop, seen := Dave}) ->
-    Friends = [Dave | [Author || IsRead]],
-    [
-        begin
-            Rows = [Node || {Node, _} <- twitter_reading:rows(Client, ?MY_FRIENDS)],
-            ?assertEqual(lists:sort([<<?MY_FRIENDS/binary, "/", Friend/binary>> || Friend <- Friends]), lists:sort(Rows))
-        end
-     || Client <- [Bob, Laptop]
-    ],
-    case IsRead of
-        true -> twitter_secret:assert_shown(Bob, Author);
-        false -> twitter_secret:assert_hidden(Bob, Author)
-    end.
-
-stream(Author) ->
-    <<?MY_FRIENDS/binary, "/", (twitter_client:bare(Author))/binary>>.

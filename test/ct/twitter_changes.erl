@@ -4,21 +4,9 @@
 
 -export([ways/0, shared_ways/0]).
 -export([way/4, send_presence/3, subscribe/2]).
--export_type([way/0, people/0]).
+-export_type([way/0]).
 
--type people() :: #{
-    server := twitter_server:server(),
-    %% A folder for files.
-    dir := file:filename(),
-    author := twitter_client:client(),
-    reader := twitter_client:client(),
-    %% The reader while he is not online, too.
-    reader_user := twitter_client:user(),
-    %% JIDs of somebody else who sees the author, and of somebody else whom the reader sees.
-    sees := binary(),
-    seen := binary()
-}.
--type change() :: fun((people()) -> term()).
+-type change() :: fun((twitter_people:people()) -> term()).
 -type way() :: #{
     name := atom(),
     %% Leads from strangers to where `lose' leads.

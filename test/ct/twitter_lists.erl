@@ -131,12 +131,12 @@ set_list(Client, Name, Items) ->
     set(Client, [<<"<list name='">>, Name, <<"'>">>, Items, <<"</list>">>]).
 
 %% @doc An item that denies one of them everything.
--spec item(twitter_changes:people(), Whom :: atom()) -> iodata().
+-spec item(twitter_people:people(), Whom :: atom()) -> iodata().
 item(People, Whom) ->
     item(People, Whom, []).
 
 %% @doc An item that denies one of them stanzas of these kinds.
--spec item(twitter_changes:people(), Whom :: atom(), [Kind :: binary()]) -> iodata().
+-spec item(twitter_people:people(), Whom :: atom(), [Kind :: binary()]) -> iodata().
 item(People, Whom, Kinds) ->
     deny(<<"jid">>, jid(Whom, People), Kinds).
 

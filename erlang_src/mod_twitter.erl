@@ -73,7 +73,10 @@ remove_user(User, Server) ->
     Name = jid:encode(Author),
     lists:foreach(
       fun(#{host := Host} = Service) ->
-              Delete = fun() -> twitter_store:delete_node(Host, Author) end,
+              Delete = fun() ->
+                               ok = twitter_fanout:forget(Service, Name),
+                               twitter_store:delete_node(Host, Author)
+                       end,
               case twitter_writer:run(Service, Name, Delete) of
                   ok ->
                       ok;

@@ -10,7 +10,7 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([published/5, retracted/4, sync/1, start_link/3]).
+-export([published/5, retracted/4, forget/2, sync/1, start_link/3]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 %% How long a worker pauses when sessions do not keep up, and after how long without any progress it
@@ -48,6 +48,13 @@ published(Service, Author, Publisher, Id, Payload) ->
                 Ids :: [binary()]) -> ok.
 retracted(Service, Author, Publisher, Ids) ->
     hand_over(Service, Author, Publisher, {retract, Ids}).
+
+%% @doc The account of an author was deleted: what waits of his posts is not sent. The name may be somebody
+%% else's soon, with other friends.
+-spec forget(twitter_service:served(), Author :: twitter_nif:jid()) -> ok.
+forget(#{server_host := ServerHost}, Author) ->
+    {_, Name} = twitter_pool:worker(?MODULE, ServerHost, Author),
+    lists:foreach(fun(Node) -> {Name, Node} ! {forget, Author} end, ejabberd_cluster:get_nodes()).
 
 %% To the worker here; one message to each other node of the cluster tells its sessions.
 hand_over(#{host := Host, server_host := ServerHost}, Author, Publisher, What) ->
@@ -111,7 +118,8 @@ handle_cast(_Message, State) ->
     {noreply, State}.
 
 %% @private
--spec handle_info({send, post()} | turn | term(), #state{}) -> {noreply, #state{}}.
+-spec handle_info({send, post()} | {forget, twitter_nif:jid()} | turn | term(), #state{}) ->
+          {noreply, #state{}}.
 handle_info({send, #{scope := sessions, bytes := Bytes} = Post},
             #state{flow = Flow, number = Number} = State) ->
     case twitter_flow:enter(Flow, Number, Bytes) of
@@ -120,6 +128,16 @@ handle_info({send, #{scope := sessions, bytes := Bytes} = Post},
     end;
 handle_info({send, Post}, State) ->
     {noreply, queued(Post, State)};
+handle_info({forget, Author}, #state{authors = Authors} = State) ->
+    case Authors of
+        #{Author := #author{current = Current, waiting = Waiting}} ->
+            Posts = [Post || {Post, _, _} <- [Current]] ++ queue:to_list(Waiting),
+            lists:foreach(fun(Post) -> ended(Post, State) end, Posts),
+            %% His turn will find nothing to do.
+            {noreply, State#state{authors = Authors#{Author := #author{}}}};
+        #{} ->
+            {noreply, State}
+    end;
 handle_info(turn, #state{flow = Flow} = State) ->
     case twitter_flow:is_open(Flow) of
         true ->

@@ -164,10 +164,10 @@ posts_of_an_author_keep_their_order(Config) ->
 the_answer_does_not_wait(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob} = friends(Config),
-    Workers = suspended_workers(Server),
+    Workers = twitter_inside:suspend_workers(Server),
     Id = twitter_requests:publish(Alice, <<"Patience">>),
     ok = twitter_client:refute(Bob, twitter_events:is_event()),
-    [ok = twitter_server:call(Server, sys, resume, [Pid]) || Pid <- Workers],
+    ok = twitter_inside:resume_workers(Server, Workers),
     Message = twitter_client:expect(Bob, twitter_events:is_event()),
     ?assertMatch([{item, _, Id, _}], twitter_events:entries(Message)).
 
@@ -175,19 +175,13 @@ the_answer_does_not_wait(Config) ->
 what_was_handed_over_is_sent_before_a_stop(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob} = friends(Config),
-    _ = suspended_workers(Server),
+    _ = twitter_inside:suspend_workers(Server),
     Published = twitter_requests:publish_all(Alice, [<<"a">>, <<"b">>, <<"c">>]),
     ok = twitter_server:call(Server, gen_mod, stop_module, [<<"localhost">>, mod_twitter]),
     Messages = lists:filter(twitter_events:is_event(), twitter_client:sync(Bob)),
     {ok, _} = twitter_server:call(Server, gen_mod, start_module, [<<"localhost">>, mod_twitter]),
     Entries = lists:flatmap(fun twitter_events:entries/1, Messages),
     ?assertEqual(Published, [{Author, Id} || {item, Author, Id, _} <- Entries]).
-
-suspended_workers(Server) ->
-    Children = twitter_server:call(Server, supervisor, which_children, [twitter_sup_localhost]),
-    [_ | _] = Workers = [Pid || {{twitter_fanout, _}, Pid, _, _} <- Children],
-    [ok = twitter_server:call(Server, sys, suspend, [Pid]) || Pid <- Workers],
-    Workers.
 
 %%% To whom
 

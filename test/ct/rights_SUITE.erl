@@ -11,6 +11,7 @@
     a_change_is_effective_at_once/1,
     a_change_while_the_reader_is_away/1,
     an_author_is_made_anew/1,
+    a_post_that_waits_goes_with_its_account/1,
     everybody_of_a_vhost/1,
     no_error_was_logged/1
 ]).
@@ -28,7 +29,7 @@ suite() ->
     [{timetrap, {seconds, 120}}].
 
 all() ->
-    [{group, remembered}, {group, asked}, no_error_was_logged].
+    [{group, remembered}, {group, asked}, a_post_that_waits_goes_with_its_account, no_error_was_logged].
 
 groups() ->
     Cases = [a_change_is_effective_at_once, a_change_while_the_reader_is_away, an_author_is_made_anew],
@@ -160,6 +161,22 @@ by_user(#{server := Server, author := Alice}) ->
         "<iq type='set' id='bye' to='localhost'><query xmlns='jabber:iq:register'><remove/></query></iq>"
     >>),
     twitter_inside:await_end(Server, Session).
+
+%% The fan-out is late, and the name has another owner by now, with friends of his own.
+a_post_that_waits_goes_with_its_account(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob, Carol] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>, <<"carol">>]),
+    {Name, Host} = User = twitter_cases:user(Alice),
+    Workers = twitter_inside:suspend_workers(Server),
+    _ = twitter_requests:publish_all(Alice, [<<"1">>, <<"2">>]),
+    ok = twitter_ctl:run(Server, ["unregister", Name, Host]),
+    ok = twitter_ctl:run(Server, ["register", Name, Host, "secret"]),
+    [ok = twitter_users:befriend(Server, User, twitter_cases:user(Friend)) || Friend <- [Bob, Carol]],
+    New = twitter_users:login(Server, User),
+    _ = twitter_requests:publish(New, <<"3">>, <<"I am new here">>),
+    ok = twitter_inside:resume_workers(Server, Workers),
+    [?assertMatch([{item, _, <<"3">>, _}], twitter_events:posts(Server, Friend)) || Friend <- [Bob, Carol]],
+    ?assertEqual([], twitter_events:posts(Server, New)).
 
 %% Who belongs to all, or to all who are online; and when all know each other.
 everybody_of_a_vhost(Config) ->

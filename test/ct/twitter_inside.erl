@@ -1,7 +1,7 @@
 %%% Processes of the server under test.
 -module(twitter_inside).
 
--export([session/2, await_end/2, kill/2, await_other/3]).
+-export([session/2, await_end/2, kill/2, await_other/3, suspend_workers/1, resume_workers/2]).
 
 %% @doc The process of a client's session, or of that with a full JID.
 -spec session(twitter_server:server(), twitter_client:client() | binary()) -> pid().
@@ -37,3 +37,15 @@ await_other(Server, Name, Former) ->
         _ ->
             await_other(Server, Name, Former)
     end.
+
+%% @doc Makes the workers of the first vhost wait: posts stay with them.
+-spec suspend_workers(twitter_server:server()) -> [pid()].
+suspend_workers(Server) ->
+    Children = twitter_server:call(Server, supervisor, which_children, [twitter_sup_localhost]),
+    [_ | _] = Workers = [Pid || {{twitter_fanout, _}, Pid, _, _} <- Children],
+    [ok = twitter_server:call(Server, sys, suspend, [Pid]) || Pid <- Workers],
+    Workers.
+
+-spec resume_workers(twitter_server:server(), [pid()]) -> ok.
+resume_workers(Server, Workers) ->
+    lists:foreach(fun(Pid) -> ok = twitter_server:call(Server, sys, resume, [Pid]) end, Workers).

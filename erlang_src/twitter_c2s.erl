@@ -6,7 +6,10 @@
 %%% at stanzas that are sent: neither stream management, nor a client that is inactive, nor a module that is
 %%% not known. Otherwise the stanza goes through `c2s_filter_send' and `c2s_handle_send'.
 %%%
-%%% An event comes to the session under its full JID, and goes out under the bare one.
+%%% An event comes to the session under its full JID, and goes out under the bare one. It is marked as
+%%% carbon copies are: what the client has not confirmed (XEP-0198) when the session is given up goes nowhere.
+%%% ejabberd would, if so configured, send it to the user's other sessions, which had it, and long after he
+%%% lost the right.
 %%%
 %%% Only the session knows which privacy list is active in it (XEP-0016, section 2.4). So here is decided
 %%% whether its user refuses the author, and a request to read says under which list it is made.
@@ -17,6 +20,8 @@
 -export([full/3, fast/3, is_quiet/0, attend/1, withdraw/0, reader/1]).
 -export([handle_info/2, user_send_packet/1]).
 -export_type([marked/0]).
+
+-define(NOT_TO_BE_RESENT, #{carbon_copy => true}).
 
 %% A message that sessions will recognise, and what one copy of it takes in a mailbox: what is large in
 %% it is shared.
@@ -119,12 +124,13 @@ arrived(State, #message{to = To}, {fast, Flow, Bytes, Rest, Packed, IsQuiet}) ->
             State;
         _ ->
             Event = binary_to_term(Packed),
-            send(State, Event#message{to = jid:remove_resource(To)}, Rest)
+            send(State, Event#message{to = jid:remove_resource(To), meta = ?NOT_TO_BE_RESENT}, Rest)
     end;
 arrived(#{lserver := LServer} = State, #message{to = To, meta = Meta} = Event,
         {full, Flow, Bytes, Author}) ->
     ok = twitter_flow:arrive(Flow, Bytes),
-    Plain = Event#message{to = jid:remove_resource(To), meta = maps:remove(?MODULE, Meta)},
+    Plain = Event#message{to = jid:remove_resource(To),
+                          meta = maps:merge(maps:remove(?MODULE, Meta), ?NOT_TO_BE_RESENT)},
     case twitter_roster:refuses(State, Author) of
         true ->
             twitter_flow:count(Flow, withheld, 1),

@@ -1,12 +1,14 @@
 %%% What a server does with messages besides delivering them: it copies them to other resources (XEP-0280),
-%%% keeps them for whoever is away, and archives them (XEP-0313). Posts it does not: who loses a right would
-%%% keep it there, and who is away reads his streams.
+%%% keeps them for whoever is away, archives them (XEP-0313), and sends what a lost session has not confirmed
+%%% to another one (XEP-0198). With posts it does nothing of that: who loses a right would keep it there, and
+%%% who is away reads his streams.
 -module(copies_SUITE).
 
 -include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, groups/0, init_per_suite/1, end_per_suite/1, init_per_group/2, end_per_group/2]).
--export([each_resource_gets_one/1, nothing_is_kept_for_who_is_away/1, nothing_is_archived/1, no_error_was_logged/1]).
+-export([each_resource_gets_one/1, nothing_is_kept_for_who_is_away/1, nothing_is_archived/1]).
+-export([nothing_is_sent_again_for_a_lost_session/1, no_error_was_logged/1]).
 
 -define(TEXT, <<"Quagga">>).
 
@@ -14,13 +16,16 @@ all() ->
     [{group, fast}, {group, full}, no_error_was_logged].
 
 groups() ->
-    Cases = [each_resource_gets_one, nothing_is_kept_for_who_is_away, nothing_is_archived],
+    Cases = [
+        each_resource_gets_one, nothing_is_kept_for_who_is_away, nothing_is_archived, nothing_is_sent_again_for_a_lost_session
+    ],
     [{fast, [parallel], Cases}, {full, [parallel], Cases}].
 
 init_per_suite(Config) ->
     twitter_cases:start(Config, #{
         modules => #{
-            mod_carboncopy => #{}, mod_offline => #{}, mod_mam => #{default => always, assume_mam_usage => true}
+            mod_carboncopy => #{}, mod_offline => #{}, mod_mam => #{default => always, assume_mam_usage => true},
+            mod_stream_mgmt => #{resend_on_timeout => true}
         }
     }).
 
@@ -81,6 +86,27 @@ nothing_is_archived(Config) ->
         end
      || Client <- [Alice, Bob, Carol]
     ].
+
+%% By the time it is given up, its user has lost the right, or has the post already.
+nothing_is_sent_again_for_a_lost_session(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
+    User = twitter_cases:user(Bob),
+    Wire = twitter_wire:open(Server, User, #{resource => <<"lost">>}),
+    _ = twitter_wire:manage(Wire),
+    Lost = twitter_inside:session(Server, <<(twitter_users:jid(User))/binary, "/lost">>),
+    ok = twitter_wire:drop(Wire),
+    _ = twitter_requests:publish(Alice, <<"a">>, ?TEXT),
+    ?assertMatch([{item, _, <<"a">>, _}], twitter_events:posts(Server, Bob)),
+    ok = twitter_client:send(Alice, [<<"<message type='chat' to='">>, twitter_users:jid(User), <<"/lost'><body>Chat</body></message>">>]),
+    _ = twitter_client:sync(Alice),
+    ok = twitter_users:remove_contact(Alice, twitter_users:jid(User)),
+    Late = twitter_users:login(Server, User),
+    ok = twitter_server:call(Server, ejabberd_c2s, stop_async, [Lost]),
+    ok = twitter_inside:await_end(Server, Lost),
+    %% A message is.
+    _ = twitter_client:expect(Late, is_told(<<"Chat">>)),
+    [ok = twitter_client:refute(Client, is_told(?TEXT)) || Client <- [Bob, Late]].
 
 no_error_was_logged(Config) ->
     twitter_cases:no_error_was_logged(Config).

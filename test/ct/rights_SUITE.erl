@@ -10,6 +10,7 @@
 -export([
     a_change_is_effective_at_once/1,
     a_change_while_the_reader_is_away/1,
+    a_change_while_the_author_is_away/1,
     an_author_is_made_anew/1,
     a_post_that_waits_goes_with_its_account/1,
     everybody_of_a_vhost/1,
@@ -32,7 +33,10 @@ all() ->
     [{group, remembered}, {group, asked}, a_post_that_waits_goes_with_its_account, no_error_was_logged].
 
 groups() ->
-    Cases = [a_change_is_effective_at_once, a_change_while_the_reader_is_away, an_author_is_made_anew],
+    Cases = [
+        a_change_is_effective_at_once, a_change_while_the_reader_is_away, a_change_while_the_author_is_away,
+        an_author_is_made_anew
+    ],
     [{remembered, [], Cases}, {asked, [], Cases ++ [everybody_of_a_vhost]}].
 
 init_per_suite(Config) ->
@@ -97,6 +101,35 @@ come_back({Change, Rights}, #{author := Alice} = Present) ->
     ok = twitter_requests:retract(Alice, <<"missed">>),
     twitter_people:check({away, Rights}, Rights, Back),
     Back.
+
+%% Without a session of his, what he has written is there for those who may see him, and for nobody else.
+a_change_while_the_author_is_away(Config) ->
+    #{server := Server, author := Alice, phone := Phone, reader := Bob} = People = twitter_people:meet(Config),
+    Reader = twitter_cases:user(Bob),
+    User = twitter_cases:user(Alice),
+    ok = twitter_users:befriend(Server, User, Reader),
+    twitter_people:check(online, ?ALL, People),
+    Jid = twitter_client:bare(Alice),
+    ok = twitter_requests:retract(Alice, <<"kept">>),
+    [ok = twitter_client:close(Client) || Client <- [Alice, Phone]],
+    Away = People#{author := Jid},
+    [
+        begin
+            _ = Change(),
+            twitter_people:check_tree(Rights, Away)
+        end
+     || {Change, Rights} <- [
+            {fun() -> ok end, ?ALL},
+            {fun() -> ok = twitter_users:set_contact(Server, User, Reader, to) end, ?NOTHING},
+            {fun() -> ok = twitter_users:set_contact(Server, User, Reader, both) end, ?ALL},
+            {fun() -> ok = twitter_users:block(Bob, Jid) end, ?NOTHING},
+            {fun() -> ok = twitter_users:unblock(Bob, Jid) end, ?ALL},
+            {fun() -> ok = twitter_users:remove_contact(Bob, Jid) end, ?NOTHING}
+        ]
+    ],
+    [Back, Again] = [twitter_users:login(Server, User) || _ <- [desk, phone]],
+    <<"kept">> = twitter_requests:publish(Back, <<"kept">>, <<"For a while">>),
+    twitter_people:check(back, ?NOTHING, People#{author := Back, phone := Again}).
 
 %% Some at the same time; those that fail are named.
 for_each_way(Config, Which, Kinds, Body) ->

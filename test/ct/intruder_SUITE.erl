@@ -9,6 +9,7 @@
 -export([suite/0, all/0, groups/0, init_per_suite/1, end_per_suite/1]).
 -export([
     other_spellings_of_a_hidden_node/1,
+    questions_at_random/1,
     other_addresses_of_the_service/1,
     other_services/1,
     raw_stanzas/1,
@@ -23,6 +24,7 @@
 -define(OTHER, <<"other.example">>).
 %% No answer to Eve may hold any of these words.
 -define(TEXT, <<"Quagga">>).
+-define(QUESTIONS, 1500).
 
 suite() ->
     [{timetrap, {seconds, 120}}].
@@ -34,6 +36,7 @@ groups() ->
     [
         {eve, [parallel], [
             other_spellings_of_a_hidden_node,
+            questions_at_random,
             other_addresses_of_the_service,
             other_services,
             raw_stanzas,
@@ -77,6 +80,30 @@ spellings(Jid) ->
          <<"/twitter/", Jid/binary, "/MyStream/00000000000000000000000000000000">>,
          <<"/twitter/MyStream/", Jid/binary>>, <<"/twitter/FriendsStream/", Jid/binary>>,
          <<"/twitter/FriendsStream/", Jid/binary, "/secret">>].
+
+questions_at_random(Config) ->
+    Seed = rand:seed(exsss),
+    ct:log("rand:seed(~p)", [rand:export_seed_s(Seed)]),
+    {Eve, Jid} = intruder(Config),
+    Parts = fun(Of) ->
+        [Name, Domain] = binary:split(Of, <<"@">>),
+        [Of, Of, Of, Name, Domain, <<"MyFriends/">>, <<"MyFriends/">>, <<"FriendsStream/">>, <<"MyStream/">>, <<"MyStream">>,
+         <<"secret">>, <<"secret">>, <<"/">>, <<"/">>, <<"!">>, <<"@">>, <<"..">>, <<" ">>, <<"\\40">>, <<16#C2, 16#AD>>, <<"twitter/">>]
+    end,
+    [
+        begin
+            Chosen = [rand:uniform(length(Parts(Jid))) || _ <- lists:seq(1, rand:uniform(6))],
+            Node = fun(Of) -> iolist_to_binary([<<"/twitter/">> | [lists:nth(N, Parts(Of)) || N <- Chosen]]) end,
+            {Name, Ask} = lists:nth(rand:uniform(length(twitter_asks:all())), twitter_asks:all()),
+            [Hers, Nobodys] = [unnamed(Of, said(Eve, Ask(Eve, Node(Of)), Node(Of))) || Of <- [Jid, ?NOBODY]],
+            ?assertEqual({Name, Node(Jid), Nobodys}, {Name, Node(Jid), Hers})
+        end
+     || _ <- lists:seq(1, ?QUESTIONS)
+    ].
+
+unnamed(Jid, Said) ->
+    [Name, _] = binary:split(Jid, <<"@">>),
+    binary:replace(Said, Name, <<"*">>, [global]).
 
 other_addresses_of_the_service(Config) ->
     {Eve, Jid} = intruder(Config),
@@ -253,7 +280,8 @@ alike(Eve, Place, Nodes, Unknown) ->
 %% What is left of an answer without what was asked for.
 said(Eve, Answer, Node) ->
     Names = lists:append([[Jid, hd(binary:split(Jid, <<"@">>))] || <<"/twitter/MyFriends/", Jid/binary>> <- [Node]]),
-    Said = twitter_answers:anonymous(Answer, [fxml:crypt(Node), Node, twitter_client:jid(Eve) | Names]),
+    Words = [Word || Word <- [fxml:crypt(Node), Node, twitter_client:jid(Eve) | Names], Word =/= <<>>],
+    Said = twitter_answers:anonymous(Answer, Words),
     ?assertEqual(nomatch, binary:match(Said, ?TEXT)),
     Said.
 

@@ -209,7 +209,8 @@ a_post_that_waits_goes_with_its_account(Config) ->
     _ = twitter_requests:publish(New, <<"3">>, <<"I am new here">>),
     ok = twitter_inside:resume_workers(Server, Workers),
     [?assertMatch([{item, _, <<"3">>, _}], twitter_events:posts(Server, Friend)) || Friend <- [Bob, Carol]],
-    ?assertEqual([], twitter_events:posts(Server, New)).
+    ?assertEqual([], twitter_events:posts(Server, New)),
+    ?assertMatch(#{waiting := 0}, twitter_server:call(Server, twitter_flow, counters, [<<"localhost">>])).
 
 %% Who belongs to all, or to all who are online; and when all know each other.
 everybody_of_a_vhost(Config) ->

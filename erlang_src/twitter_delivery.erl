@@ -8,22 +8,25 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([new/4, to_own/3, to_recipients/2]).
+-export([new/5, to_own/3, to_recipients/2]).
 -export_type([delivery/0]).
 
 -record(delivery, {author :: jid:jid(),
                    flow :: twitter_flow:flow(),
+                   %% Who has got the events.
+                   fanout :: twitter_nif:fanout(),
                    full :: [twitter_c2s:marked()],
                    %% `none' if the admin wants all hooks for everybody.
                    fast :: [twitter_c2s:marked()] | none}).
 -opaque delivery() :: #delivery{}.
 
--type recipient() :: {User :: binary(), Server :: binary(), [twitter_nif:session()] | elsewhere}.
+-type recipient() :: {Number :: non_neg_integer(), User :: binary(), Server :: binary(),
+                      [twitter_nif:session()] | elsewhere}.
 
 %% @doc Events of an author on their way.
--spec new(Author :: jid:jid(), twitter_flow:flow(), [message()], fast | full) -> delivery().
-new(Author, Flow, Events, Way) ->
-    #delivery{author = Author, flow = Flow,
+-spec new(Author :: jid:jid(), twitter_flow:flow(), [message()], fast | full, twitter_nif:fanout()) -> delivery().
+new(Author, Flow, Events, Way, Fanout) ->
+    #delivery{author = Author, flow = Flow, fanout = Fanout,
               full = [twitter_c2s:full(Event, Author, Flow) || Event <- Events],
               fast = case Way of
                          fast ->
@@ -38,7 +41,7 @@ to_own(Delivery, #jid{lresource = Publisher}, #jid{luser = LUser, lserver = LSer
     Events = events(Delivery, Own, twitter_blocks:may_block(LUser, LServer)),
     Others = [Session || {_, Resource} = Session <- twitter_sessions:of_user(Own), Resource =/= Publisher],
     counted(Delivery,
-            lists:foldl(fun(Session, Sent) -> hand_over(Delivery, Events, Own, Session, Sent) end,
+            lists:foldl(fun(Session, Sent) -> hand_over(Delivery, author, Events, Own, Session, Sent) end,
                         sent(), Others)).
 
 %% @doc To these recipients, but for those whom the author blocks or who block him.
@@ -47,10 +50,10 @@ to_recipients(#delivery{author = #jid{luser = LUser, lserver = LServer}} = Deliv
     AuthorMayBlock = twitter_blocks:may_block(LUser, LServer),
     Blockers = maps:from_list([{Host, twitter_blocks:blockers(Host)} || Host <- ejabberd_option:hosts()]),
     counted(Delivery,
-            lists:foldl(fun({User, Server, Sessions}, Sent) ->
+            lists:foldl(fun({Number, User, Server, Sessions}, Sent) ->
                                 Reader = bare(User, Server),
                                 MayBlock = {AuthorMayBlock, may_block(User, Server, Blockers)},
-                                to_recipient(Delivery, MayBlock, Reader, Sessions, Sent)
+                                to_recipient(Delivery, Number, MayBlock, Reader, Sessions, Sent)
                         end, sent(), Recipients)).
 
 may_block(User, Server, Blockers) ->
@@ -63,16 +66,16 @@ may_block(User, Server, Blockers) ->
 bare(User, Server) ->
     #jid{user = User, server = Server, luser = User, lserver = Server}.
 
-to_recipient(Delivery, MayBlock, #jid{lserver = LServer} = Reader, elsewhere, Sent) ->
+to_recipient(Delivery, Number, MayBlock, #jid{lserver = LServer} = Reader, elsewhere, Sent) ->
     case twitter_roster:is_local(Reader) of
         true ->
             ok = twitter_c2s:attend(LServer),
-            to_recipient(Delivery, MayBlock, Reader, twitter_sessions:of_user(Reader), Sent);
+            to_recipient(Delivery, Number, MayBlock, Reader, twitter_sessions:of_user(Reader), Sent);
         false ->
-            route(Delivery, Reader, Sent)
+            route(Delivery, Number, Reader, Sent)
     end;
-to_recipient(#delivery{author = Author} = Delivery, {AuthorMayBlock, ReaderMayBlock}, Reader, Sessions,
-             Sent) ->
+to_recipient(#delivery{author = Author} = Delivery, Number, {AuthorMayBlock, ReaderMayBlock}, Reader,
+             Sessions, Sent) ->
     Events = events(Delivery, Reader, ReaderMayBlock),
     lists:foldl(
       fun({Pid, Resource} = Session, Before) ->
@@ -83,7 +86,7 @@ to_recipient(#delivery{author = Author} = Delivery, {AuthorMayBlock, ReaderMayBl
                   orelse ReaderMayBlock andalso node(Pid) =/= node()
                          andalso twitter_roster:refuses(To, Author) of
                   true -> withheld(Before);
-                  false -> hand_over(Delivery, Events, Reader, Session, Before)
+                  false -> hand_over(Delivery, Number, Events, Reader, Session, Before)
               end
       end, Sent, Sessions).
 
@@ -104,33 +107,52 @@ hooked(Events, #jid{lserver = LServer} = Reader) ->
 %% Straight to the session: a headline to a bare JID would pass by resources of negative priority.
 %% The full JID says for whom it is also when the session ends before it takes the message: then ejabberd
 %% routes that to the session that has resumed or replaced it, and to no other of the user's.
-hand_over(#delivery{flow = Flow}, Events, Reader, {Pid, Resource}, Sent) when node(Pid) =:= node() ->
+hand_over(#delivery{flow = Flow, fanout = Fanout}, Whom, Events, Reader, {Pid, Resource}, Sent)
+  when node(Pid) =:= node() ->
     To = Reader#jid{resource = Resource, lresource = Resource},
-    lists:foldl(fun({Event, Bytes}, {Pushed, Routed, Withheld}) ->
-                        ok = twitter_flow:depart(Flow, Bytes),
-                        Pid ! {route, Event#message{to = To}},
-                        {Pushed + 1, Routed, Withheld}
-                end, Sent, Events);
+    {Messages, Bytes} =
+        lists:mapfoldl(fun({Event, Size}, Sum) -> {{route, Event#message{to = To}}, Sum + Size} end, 0, Events),
+    ok = twitter_flow:depart(Flow, Bytes),
+    case twitter_nif:hand_over(Fanout, Whom, Resource, Pid, Messages) of
+        true ->
+            pushed(Events, Sent);
+        false ->
+            %% By a worker that was killed.
+            ok = twitter_flow:arrive(Flow, Bytes),
+            Sent
+    end;
 %% Another node may not know what to do with ours.
-hand_over(#delivery{full = Events}, _Events, Reader, {Pid, _Resource}, Sent) ->
-    lists:foldl(fun({Event, _Bytes}, {Pushed, Routed, Withheld}) ->
-                        Pid ! {route, Event#message{to = Reader, meta = #{}}},
-                        {Pushed + 1, Routed, Withheld}
-                end, Sent, Events).
+hand_over(#delivery{full = Full, fanout = Fanout}, Whom, _Events, Reader, {Pid, Resource}, Sent) ->
+    case twitter_nif:note_sent(Fanout, Whom, Resource) of
+        true ->
+            lists:foreach(fun({Event, _Bytes}) -> Pid ! {route, Event#message{to = Reader, meta = #{}}} end, Full),
+            pushed(Full, Sent);
+        false ->
+            Sent
+    end.
 
-route(#delivery{author = Author, full = Events}, Reader, Sent) ->
+route(#delivery{author = Author, full = Events, fanout = Fanout}, Number, Reader, Sent) ->
     case twitter_roster:is_blocked(Reader, Author) of
         true ->
             withheld(Sent);
         false ->
-            lists:foldl(fun({Event, _Bytes}, {Pushed, Routed, Withheld}) ->
-                                ejabberd_router:route(Event#message{to = Reader, meta = #{}}),
-                                {Pushed, Routed + 1, Withheld}
-                        end, Sent, Events)
+            case twitter_nif:note_sent(Fanout, Number, <<>>) of
+                true ->
+                    lists:foreach(fun({Event, _Bytes}) ->
+                                          ejabberd_router:route(Event#message{to = Reader, meta = #{}})
+                                  end, Events),
+                    routed(Events, Sent);
+                false ->
+                    Sent
+            end
     end.
 
 %% What was sent, counted once for many recipients.
 sent() -> {0, 0, 0}.
+
+pushed(Events, {Pushed, Routed, Withheld}) -> {Pushed + length(Events), Routed, Withheld}.
+
+routed(Events, {Pushed, Routed, Withheld}) -> {Pushed, Routed + length(Events), Withheld}.
 
 withheld({Pushed, Routed, Withheld}) -> {Pushed, Routed, Withheld + 1}.
 

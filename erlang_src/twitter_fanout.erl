@@ -4,14 +4,20 @@
 %%% A worker serves its authors in turns, each for one portion of recipients. When the core says so it
 %%% asks the author's roster again: who lost the right in the meantime does not get the post. A worker
 %%% that is stopped first sends what it has.
+%%%
+%%% What it has is in {@link twitter_backlog}, and how far it has come with a post in the core. So a worker
+%%% that is killed loses nothing: the next one goes on, and each session gets each post once. Recipients on
+%%% other servers too, but for one: the router cannot be asked whether it was told, so whoever stood first
+%%% when the worker was killed may not get the post, rather than get it twice. It is stored, and read.
 -module(twitter_fanout).
 -behaviour(gen_server).
 
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([published/5, retracted/4, forget/2, sync/1, start_link/3]).
+-export([published/5, retracted/4, wait/2, forget/2, drop/2, sync/1, start_link/3]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
+-export_type([post/0]).
 
 %% How long a worker pauses when sessions do not keep up, and after how long without any progress it
 %% concludes that they are gone.
@@ -19,18 +25,24 @@
 -define(STALLED_MS, 1_000).
 %% What a post that waits takes beside its own size, in bytes.
 -define(OVERHEAD, 500).
+%% So often a worker is killed over the same portion of a post before that is given up.
+-define(MAX_KILLED, 3).
 
 -type post() :: #{host := binary(), author := twitter_nif:jid(), publisher := jid:jid(),
                   what := twitter_event:what(), bytes := pos_integer(),
                   %% Users of other servers are the business of the node where it was published.
                   scope := everybody | sessions}.
-%% An author's posts: the one that is being sent, if any, and those that wait for it.
--record(author, {current = none :: none | {post(), twitter_delivery:delivery(), twitter_nif:fanout()},
-                 waiting = queue:new() :: queue:queue(post())}).
+%% An author's oldest post, what is sent of it, and to whom.
+-record(sending, {key :: twitter_backlog:key(),
+                  post :: post(),
+                  delivery = none :: twitter_delivery:delivery() | none,
+                  fanout :: twitter_nif:fanout() | none}).
 -record(state, {server_host :: binary(),
                 number :: pos_integer(),
                 flow :: twitter_flow:flow(),
-                authors = #{} :: #{twitter_nif:jid() => #author{}},
+                table :: twitter_backlog:table(),
+                %% Those who have posts; of some the oldest is being sent.
+                authors = #{} :: #{twitter_nif:jid() => #sending{} | none},
                 turns = queue:new() :: queue:queue(twitter_nif:jid()),
                 %% Since when nothing has arrived, while too much is under way.
                 stalled = none :: none | {Arrived :: integer(), SinceMs :: integer()},
@@ -50,50 +62,86 @@ retracted(Service, Author, Publisher, Ids) ->
     hand_over(Service, Author, Publisher, {retract, Ids}).
 
 %% @doc The account of an author was deleted: what waits of his posts is not sent. The name may be somebody
-%% else's soon, with other friends.
+%% else's soon, with other friends. To be called in the author's {@link twitter_writer}.
 -spec forget(twitter_service:served(), Author :: twitter_nif:jid()) -> ok.
 forget(#{server_host := ServerHost}, Author) ->
-    {_, Name} = twitter_pool:worker(?MODULE, ServerHost, Author),
-    lists:foreach(fun(Node) -> {Name, Node} ! {forget, Author} end, ejabberd_cluster:get_nodes()).
+    tell_others(ServerHost, {forget, Author}),
+    drop(ServerHost, Author).
+
+%% @doc The author's posts wait no longer on this node.
+-spec drop(ServerHost :: binary(), Author :: twitter_nif:jid()) -> ok.
+drop(ServerHost, Author) ->
+    {Number, _Name} = twitter_pool:worker(?MODULE, ServerHost, Author),
+    Dropped = twitter_backlog:take(twitter_backlog:name(ServerHost), Number, Author),
+    case twitter_flow:find(ServerHost) of
+        {ok, Flow} -> twitter_flow:leave(Flow, Number, lists:sum([Bytes || #{bytes := Bytes} <- Dropped]));
+        error -> ok
+    end.
 
 %% To the worker here; one message to each other node of the cluster tells its sessions.
 hand_over(#{host := Host, server_host := ServerHost}, Author, Publisher, What) ->
     Post = #{host => Host, author => Author, publisher => Publisher, what => What,
              bytes => erlang:external_size(What) + ?OVERHEAD, scope => everybody},
+    tell_others(ServerHost, {post, Post#{scope := sessions}}),
+    wait(ServerHost, Post).
+
+tell_others(ServerHost, Message) ->
+    Name = twitter_backlog:name(ServerHost),
+    lists:foreach(fun(Node) -> {Name, Node} ! Message end, ejabberd_cluster:get_nodes() -- [node()]).
+
+%% @doc The post waits for its worker from now on, if there is room.
+-spec wait(ServerHost :: binary(), post()) -> ok.
+wait(ServerHost, #{author := Author, bytes := Bytes} = Post) ->
     {Number, Name} = twitter_pool:worker(?MODULE, ServerHost, Author),
-    lists:foreach(fun(Node) -> {Name, Node} ! {send, Post#{scope := sessions}} end,
-                  ejabberd_cluster:get_nodes() -- [node()]),
-    case {whereis(Name), twitter_flow:find(ServerHost)} of
-        {Worker, {ok, Flow}} when is_pid(Worker) ->
-            case twitter_flow:enter(Flow, Number, maps:get(bytes, Post)) of
-                ok ->
-                    Worker ! {send, Post},
-                    ok;
-                full ->
-                    ok
+    case twitter_flow:find(ServerHost) of
+        {ok, Flow} ->
+            case twitter_flow:enter(Flow, Number, Bytes) of
+                full -> ok;
+                ok -> wait(Name, twitter_backlog:put(twitter_backlog:name(ServerHost), Number, Post), Post)
             end;
-        _ ->
-            %% The post is stored, and read later.
-            ?WARNING_MSG("A post of ~ts at ~ts is not sent: there is nobody to send it", [Author, Host])
+        error ->
+            wait(Name, error, Post)
     end.
+
+%% Whoever is started as this worker later finds it by itself.
+wait(Name, ok, #{author := Author}) ->
+    case whereis(Name) of
+        undefined ->
+            ok;
+        Worker ->
+            Worker ! {waiting, Author},
+            ok
+    end;
+wait(_Name, error, #{host := Host, author := Author}) ->
+    %% The post is stored, and read later.
+    ?WARNING_MSG("A post of ~ts at ~ts is not sent: there is nobody to send it", [Author, Host]).
 
 %% @doc Returns when everything handed over before has been sent, if the host is served: for tests.
 -spec sync(Host :: binary()) -> ok.
 sync(Host) ->
     case twitter_service:find(Host) of
         {ok, #{server_host := ServerHost}} ->
-            lists:foreach(fun(Worker) -> ok = gen_server:call(Worker, sync, infinity) end,
-                          twitter_pool:workers(?MODULE, ServerHost));
+            lists:foreach(fun(Worker) -> sync(Host, Worker) end, twitter_pool:workers(?MODULE, ServerHost));
         error ->
             ok
+    end.
+
+sync(Host, Worker) ->
+    try
+        gen_server:call(Worker, sync, infinity)
+    catch
+        %% It was killed: another one goes on, unless the plugin was stopped.
+        exit:{_, {gen_server, call, _}} ->
+            timer:sleep(?PAUSE_MS),
+            case twitter_service:find(Host) of
+                {ok, _} -> sync(Host, Worker);
+                error -> ok
+            end
     end.
 
 -spec start_link(Name :: atom(), ServerHost :: binary(), Number :: pos_integer()) ->
           {ok, pid()} | {error, term()}.
 start_link(Name, ServerHost, Number) ->
-    %% Before anybody finds the worker.
-    {ok, Flow} = twitter_flow:find(ServerHost),
-    ok = twitter_flow:reset(Flow, Number),
     gen_server:start_link({local, Name}, ?MODULE, {ServerHost, Number}, []).
 
 %% @private
@@ -103,14 +151,36 @@ init({ServerHost, Number}) ->
     %% Whoever waits for an answer comes first.
     process_flag(priority, low),
     {ok, Flow} = twitter_flow:find(ServerHost),
-    {ok, #state{server_host = ServerHost, number = Number, flow = Flow}}.
+    State = #state{server_host = ServerHost, number = Number, flow = Flow,
+                   table = twitter_backlog:name(ServerHost)},
+    {ok, found(interrupted(State))}.
+
+%% What another worker was killed over comes first. If that was more than chance it would kill this one too,
+%% and the next: such a post is given up, for all others wait.
+interrupted(#state{table = Table, number = Number} = State) ->
+    case twitter_backlog:was_in_hand(Table, Number) of
+        {_Key, #{author := Author}, Times} when Times < ?MAX_KILLED ->
+            waits(Author, State);
+        {Key, #{author := Author} = Post, Times} ->
+            ?ERROR_MSG("A post of ~ts was not sent to all, for the worker that did so was killed ~b times. "
+                       "It is stored, and found by reading", [Author, Times]),
+            none = ended(Key, Post, State),
+            State;
+        none ->
+            State
+    end.
+
+%% All whose posts are in the backlog have turns.
+found(#state{table = Table, number = Number} = State) ->
+    lists:foldl(fun waits/2, State, twitter_backlog:authors(Table, Number)).
 
 %% @private
 -spec handle_call(sync, gen_server:from(), #state{}) -> {reply, ok, #state{}} | {noreply, #state{}}.
-handle_call(sync, _From, #state{authors = Authors} = State) when map_size(Authors) =:= 0 ->
-    {reply, ok, State};
-handle_call(sync, From, #state{waiting = Waiting} = State) ->
-    {noreply, State#state{waiting = [From | Waiting]}}.
+handle_call(sync, From, State) ->
+    case found(State) of
+        #state{authors = Authors} = Idle when map_size(Authors) =:= 0 -> {reply, ok, Idle};
+        #state{waiting = Waiting} = Busy -> {noreply, Busy#state{waiting = [From | Waiting]}}
+    end.
 
 %% @private
 -spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
@@ -118,26 +188,9 @@ handle_cast(_Message, State) ->
     {noreply, State}.
 
 %% @private
--spec handle_info({send, post()} | {forget, twitter_nif:jid()} | turn | term(), #state{}) ->
-          {noreply, #state{}}.
-handle_info({send, #{scope := sessions, bytes := Bytes} = Post},
-            #state{flow = Flow, number = Number} = State) ->
-    case twitter_flow:enter(Flow, Number, Bytes) of
-        ok -> {noreply, queued(Post, State)};
-        full -> {noreply, State}
-    end;
-handle_info({send, Post}, State) ->
-    {noreply, queued(Post, State)};
-handle_info({forget, Author}, #state{authors = Authors} = State) ->
-    case Authors of
-        #{Author := #author{current = Current, waiting = Waiting}} ->
-            Posts = [Post || {Post, _, _} <- [Current]] ++ queue:to_list(Waiting),
-            lists:foreach(fun(Post) -> ended(Post, State) end, Posts),
-            %% His turn will find nothing to do.
-            {noreply, State#state{authors = Authors#{Author := #author{}}}};
-        #{} ->
-            {noreply, State}
-    end;
+-spec handle_info({waiting, twitter_nif:jid()} | turn | term(), #state{}) -> {noreply, #state{}}.
+handle_info({waiting, Author}, State) ->
+    {noreply, waits(Author, State)};
 handle_info(turn, #state{flow = Flow} = State) ->
     case twitter_flow:is_open(Flow) of
         true ->
@@ -152,16 +205,11 @@ handle_info(_Message, State) ->
     {noreply, State}.
 
 %% There is a message `turn' on its way while, and only while, there are authors.
-queued(#{author := Author} = Post, #state{authors = Authors, turns = Turns} = State) ->
-    case Authors of
-        #{Author := #author{waiting = Waiting} = Busy} ->
-            More = Busy#author{waiting = queue:in(Post, Waiting)},
-            State#state{authors = Authors#{Author := More}};
-        #{} ->
-            _ = [self() ! turn || map_size(Authors) =:= 0],
-            New = #author{waiting = queue:from_list([Post])},
-            State#state{authors = Authors#{Author => New}, turns = queue:in(Author, Turns)}
-    end.
+waits(Author, #state{authors = Authors} = State) when is_map_key(Author, Authors) ->
+    State;
+waits(Author, #state{authors = Authors, turns = Turns} = State) ->
+    _ = [self() ! turn || map_size(Authors) =:= 0],
+    State#state{authors = Authors#{Author => none}, turns = queue:in(Author, Turns)}.
 
 stalled(Arrived, Now, #state{flow = Flow, stalled = {Arrived, Since}} = State)
   when Now - Since >= ?STALLED_MS ->
@@ -174,87 +222,112 @@ stalled(Arrived, Now, State) ->
 
 %% @private
 -spec terminate(term(), #state{}) -> ok.
-terminate(Reason, State) ->
-    receive
-        {send, _} = Message ->
-            {noreply, Next} = handle_info(Message, State),
-            terminate(Reason, Next)
-    after 0 ->
-        finish(State)
-    end.
+terminate(shutdown, #state{table = Table} = State) ->
+    case twitter_backlog:exists(Table) of
+        true -> finish(found(State));
+        false -> ok
+    end;
+terminate(_Crash, _State) ->
+    %% The next one goes on.
+    ok.
 
 finish(#state{authors = Authors}) when map_size(Authors) =:= 0 -> ok;
 finish(State) -> finish(turn(State)).
 
 %% The next author has his turn.
-turn(#state{turns = Turns, authors = Authors, waiting = Waiting} = State) ->
-    case queue:out(Turns) of
-        {{value, Author}, Others} ->
-            case portion(maps:get(Author, Authors), State) of
-                done when map_size(Authors) =:= 1 ->
-                    lists:foreach(fun(From) -> gen_server:reply(From, ok) end, Waiting),
-                    State#state{authors = #{}, turns = Others, waiting = []};
-                done ->
-                    State#state{authors = maps:remove(Author, Authors), turns = Others};
-                Busy ->
-                    State#state{authors = Authors#{Author := Busy}, turns = queue:in(Author, Others)}
-            end
+turn(#state{turns = Turns, authors = Authors, table = Table, number = Number} = State) ->
+    {{value, Author}, Others} = queue:out(Turns),
+    case oldest(Author, maps:get(Author, Authors), State) of
+        #sending{key = Key} = Sending ->
+            ok = twitter_backlog:in_hand(Table, Number, Key),
+            Sent = portion(Sending, State),
+            ok = twitter_backlog:out_of_hand(Table, Number),
+            State#state{authors = Authors#{Author := Sent}, turns = queue:in(Author, Others)};
+        none ->
+            idle(State#state{authors = maps:remove(Author, Authors), turns = Others})
     end.
 
-%% Sends a portion of the author's current post.
-portion(#author{current = none, waiting = Waiting} = Author, State) ->
-    case queue:out(Waiting) of
-        {{value, Post}, Rest} ->
-            Begun = guarded(Post, State, fun() -> begun(Post, State) end),
-            portion(Author#author{current = Begun, waiting = Rest}, State);
-        {empty, _} ->
-            done
+oldest(Author, none, #state{table = Table, number = Number}) ->
+    case twitter_backlog:next(Table, Number, Author) of
+        {Key, Post, Noted} -> #sending{key = Key, post = Post, fanout = Noted};
+        none -> none
     end;
-portion(#author{current = {Post, Delivery, Fanout} = Current} = Author, State) ->
-    Sent = guarded(Post, State, fun() -> continued(Post, Delivery, Fanout, Current, State) end),
-    Author#author{current = Sent}.
+oldest(Author, #sending{key = Key} = Sending, #state{table = Table} = State) ->
+    case twitter_backlog:waits(Table, Key) of
+        true -> Sending;
+        %% His account was deleted.
+        false -> oldest(Author, none, State)
+    end.
 
-%% What fails for one post, in whatever module is asked, must not cost the posts that wait.
-guarded(#{author := Author} = Post, State, Fun) ->
+idle(#state{authors = Authors, waiting = Waiting, flow = Flow, number = Number, table = Table} = State)
+  when map_size(Authors) =:= 0 ->
+    IsIdle = fun() -> twitter_backlog:authors(Table, Number) =:= [] end,
+    ok = twitter_flow:level(Flow, Number, IsIdle),
+    lists:foreach(fun(From) -> gen_server:reply(From, ok) end, Waiting),
+    State#state{waiting = []};
+idle(State) ->
+    State.
+
+%% Sends a portion of a post. What fails for one, in whatever module is asked, must not cost those that wait.
+portion(#sending{key = Key, post = #{author := Author} = Post} = Sending, State) ->
     try
-        Fun()
+        Begun = begun(Sending, State),
+        case continued(Begun) of
+            more -> Begun;
+            done -> ended(Key, Post, State)
+        end
     catch
         Class:Reason:Stacktrace ->
             ?ERROR_MSG("A post of ~ts was not sent to all:~n** ~ts",
                        [Author, misc:format_exception(2, Class, Reason, Stacktrace)]),
-            ended(Post, State)
+            ended(Key, Post, State)
     end.
 
-ended(#{bytes := Bytes}, #state{flow = Flow, number = Number}) ->
-    ok = twitter_flow:leave(Flow, Number, Bytes),
+ended(Key, #{bytes := Bytes}, #state{flow = Flow, number = Number, table = Table}) ->
+    _ = [ok = twitter_flow:leave(Flow, Number, Bytes) || twitter_backlog:delete(Table, Key)],
     none.
 
 %% The author's own resources get it now; then those who stand on the note that the core makes.
-begun(#{host := Host, author := Author, publisher := Publisher, what := What} = Post,
-      #state{server_host = ServerHost, flow = Flow}) ->
-    %% Nobody sees what a crash could take back; and it leaves the author's answer the first turn.
-    _ = twitter_store:sync(),
+begun(#sending{key = Key, post = Post, delivery = none, fanout = Noted} = Sending,
+      #state{server_host = ServerHost, flow = Flow} = State) ->
+    #{host := Host, author := Author, publisher := Publisher, what := What} = Post,
     AuthorJid = jid:decode(Author),
     Way = mod_twitter_opt:delivery(ServerHost),
-    ok = twitter_watch:sync(),
-    Own = twitter_delivery:new(AuthorJid, Flow, twitter_event:to_author(Host, Author, What), Way),
-    ok = twitter_delivery:to_own(Own, Publisher, AuthorJid),
-    Events = twitter_event:to_friends(Host, Author, What, mod_twitter_opt:body(ServerHost)),
-    {Post, twitter_delivery:new(AuthorJid, Flow, Events, Way), twitter_rights:recipients(AuthorJid)}.
+    Fanout = noted(Noted, Key, AuthorJid, State),
+    Delivery = fun(Events) -> twitter_delivery:new(AuthorJid, Flow, Events, Way, Fanout) end,
+    ok = twitter_delivery:to_own(Delivery(twitter_event:to_author(Host, Author, What)), Publisher, AuthorJid),
+    ToFriends = Delivery(twitter_event:to_friends(Host, Author, What, mod_twitter_opt:body(ServerHost))),
+    Sending#sending{delivery = ToFriends, fanout = Fanout};
+begun(Sending, _State) ->
+    Sending.
 
-continued(#{author := Author, scope := Scope} = Post, Delivery, Fanout, Current, State) ->
+noted(none, Key, AuthorJid, #state{table = Table}) ->
+    %% Nobody sees what a crash could take back; and it leaves the author's answer the first turn.
+    _ = twitter_store:sync(),
+    ok = twitter_watch:sync(),
+    Fanout = twitter_rights:recipients(AuthorJid),
+    ok = twitter_backlog:begun(Table, Key, Fanout),
+    Fanout;
+noted(Fanout, _Key, AuthorJid, _State) ->
+    %% Another worker had begun. Since then the roster may have changed.
+    ok = twitter_nif:resume(Fanout),
+    ok = twitter_watch:sync(),
+    ok = twitter_rights:recheck(Fanout, AuthorJid),
+    Fanout.
+
+continued(#sending{post = #{author := Author, scope := Scope}, delivery = Delivery, fanout = Fanout}) ->
     case twitter_nif:next_portion(Fanout, twitter_sessions:here()) of
         {portion, Recipients} ->
             ok = twitter_watch:sync(),
             ok = twitter_delivery:to_recipients(Delivery, in_scope(Scope, Recipients)),
-            Current;
+            more;
         recheck ->
             ok = twitter_watch:sync(),
             ok = twitter_rights:recheck(Fanout, jid:decode(Author)),
-            Current;
+            more;
         done ->
-            ended(Post, State)
+            done
     end.
 
 in_scope(everybody, Recipients) -> Recipients;
-in_scope(sessions, Recipients) -> [To || {_, _, Sessions} = To <- Recipients, Sessions =/= elsewhere].
+in_scope(sessions, Recipients) -> [To || {_, _, _, Sessions} = To <- Recipients, Sessions =/= elsewhere].

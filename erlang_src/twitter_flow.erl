@@ -8,7 +8,7 @@
 -include_lib("ejabberd/include/logger.hrl").
 
 -export([new/2, drain/1, delete/1, find/1, counters/1, count/3]).
--export([enter/3, leave/3, reset/2, depart/2, arrive/2, is_open/1, forgive/2, forgive_idle/1]).
+-export([enter/3, leave/3, level/3, depart/2, arrive/2, is_open/1, forgive/2, forgive_idle/1]).
 -export_type([flow/0, counter/0]).
 
 -opaque flow() :: atomics:atomics_ref().
@@ -111,10 +111,17 @@ enter(Flow, Worker, Bytes) ->
 leave(Flow, Worker, Bytes) ->
     atomics:sub(Flow, waiting(Worker), Bytes).
 
-%% @doc Nothing waits for the worker: it begins anew.
--spec reset(flow(), Worker :: pos_integer()) -> ok.
-reset(Flow, Worker) ->
-    atomics:put(Flow, waiting(Worker), 0).
+%% @doc Nothing waits for the worker, if `IsIdle' says so. What is counted all the same was left by
+%% somebody who was killed between counting and doing, or is about to be put right by who counts now.
+-spec level(flow(), Worker :: pos_integer(), IsIdle :: fun(() -> boolean())) -> ok.
+level(Flow, Worker, IsIdle) ->
+    case atomics:get(Flow, waiting(Worker)) of
+        0 ->
+            ok;
+        Counted ->
+            _ = IsIdle() andalso atomics:compare_exchange(Flow, waiting(Worker), Counted, 0),
+            ok
+    end.
 
 waiting(Worker) ->
     ?WAITING + Worker - 1.

@@ -10,7 +10,7 @@
 -export([friends/2, batches/2]).
 -export([rates_new/0, take_post/5]).
 -export([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1]).
--export([recipients/3, next_portion/2, recheck/2]).
+-export([recipients/3, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
 -export([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
          roster_changed/2, rosters_reset/1, sees/3, remembered_recipients/3, remembered_recheck/3]).
 -export([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
@@ -23,7 +23,7 @@
 -nifs([friends/2, batches/2]).
 -nifs([rates_new/0, take_post/5]).
 -nifs([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1]).
--nifs([recipients/3, next_portion/2, recheck/2]).
+-nifs([recipients/3, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
 -nifs([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
        roster_changed/2, rosters_reset/1, sees/3, remembered_recipients/3, remembered_recheck/3]).
 -nifs([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
@@ -130,10 +130,26 @@ all_sessions(_Online) -> erlang:nif_error(nif_not_loaded).
 recipients(_Author, _Lines, _Here) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc The next of them, with their sessions as they are now; or that the roster must be asked again
-%% before there are more.
+%% before there are more. All who were given out before count as served.
 -spec next_portion(fanout(), Here :: [{Domain :: binary(), online()}]) ->
-          {portion, [{User :: binary(), Server :: binary(), [session()] | elsewhere}]} | recheck | done.
+          {portion, [{Number :: non_neg_integer(), User :: binary(), Server :: binary(),
+                      [session()] | elsewhere}]} | recheck | done.
 next_portion(_Fanout, _Here) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Sends messages to a session of one of the last portion, by his number, or of the author, before
+%% the first portion; but not if it has got its messages already: then `false'. In one step: whoever is
+%% killed has done both or none, and another one can go on. To be called in the order of the portion.
+-spec hand_over(fanout(), author | non_neg_integer(), Resource :: binary(), pid(), [term()]) -> boolean().
+hand_over(_Fanout, _Whom, _Resource, _Pid, _Messages) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The same for what is about to be sent in some other way.
+-spec note_sent(fanout(), author | non_neg_integer(), Resource :: binary()) -> boolean().
+note_sent(_Fanout, _Whom, _Resource) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Another one goes on: who has not been served is given out again, once {@link recheck/2} has seen
+%% whether he still may get it.
+-spec resume(fanout()) -> ok.
+resume(_Fanout) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc Of those who are left, keeps the ones whom this roster still lets see the author.
 -spec recheck(fanout(), [line()]) -> ok.

@@ -3,8 +3,11 @@
 -module(twitter_sup).
 -behaviour(supervisor).
 
--export([start_link/1, child_spec/1, name/1]).
+-export([start_link/1, child_spec/1, name/1, await_ends/1]).
 -export([init/1]).
+
+%% Of each there is one process.
+-define(ONES, [twitter_sessions, twitter_watch, twitter_backlog, twitter_service]).
 
 %% @doc How ejabberd's supervisor of modules runs it.
 -spec child_spec(ServerHost :: binary()) -> supervisor:child_spec().
@@ -20,17 +23,27 @@ start_link(ServerHost) ->
 name(ServerHost) ->
     gen_mod:get_module_proc(ServerHost, ?MODULE).
 
+%% @doc Returns when no process has one of these names. Those of a supervisor that was killed end soon after
+%% it, and until then others cannot be started.
+-spec await_ends([Name :: atom()]) -> ok.
+await_ends(Names) ->
+    Monitors = [monitor(process, Name) || Name <- Names],
+    lists:foreach(fun(Monitor) -> receive {'DOWN', Monitor, process, _, _} -> ok end end, Monitors).
+
 %% @private
 -spec init(ServerHost :: binary()) -> {ok, {supervisor:sup_flags(), [supervisor:child_spec()]}}.
 init(ServerHost) ->
+    ok = await_ends([gen_mod:get_module_proc(ServerHost, Module) || Module <- ?ONES]),
     ok = twitter_flow:new(ServerHost, twitter_pool:workers_of(twitter_fanout)),
     %% The service comes last: nobody can write before there is somebody to hand the post to, who
     %% knows to whom it goes. Without the native library it is alone, and says so.
     Workers = case code:ensure_loaded(twitter_nif) of
                   {module, twitter_nif} ->
-                      [worker(twitter_sessions, ServerHost), worker(twitter_watch, ServerHost)]
-                          ++ twitter_pool:child_specs(twitter_fanout, ServerHost)
-                          ++ twitter_pool:child_specs(twitter_writer, ServerHost);
+                      %% It outlives the workers that send what is in it.
+                      ok = twitter_backlog:new(ServerHost),
+                      [worker(twitter_sessions, ServerHost), worker(twitter_watch, ServerHost),
+                       worker(twitter_backlog, ServerHost)]
+                          ++ [twitter_pool:child_spec(Pool, ServerHost) || Pool <- [twitter_fanout, twitter_writer]];
                   {error, _} ->
                       []
               end,

@@ -129,16 +129,18 @@ sessions_that_die_do_not_stop_the_workers(Config) ->
     ?assertMatch(#{waiting := 0}, counters(Server)),
     ok = nothing_is_left(Server).
 
-%% With it goes what waited; the next posts are sent.
+%% What waited for it waits for the next one, and counts as much; also what is published in between.
 a_worker_is_killed(Config) ->
     Server = twitter_cases:server(Config),
     [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
-    {_, Worker} = twitter_server:call(Server, twitter_pool, worker, [twitter_fanout, ?HOST, twitter_client:bare(Alice)]),
+    Worker = twitter_inside:worker(Server, twitter_fanout, Alice),
     ok = suspend(Server, [Worker]),
-    _ = twitter_requests:publish(Alice, <<"a">>, <<"Lost">>),
+    _ = twitter_requests:publish(Alice, <<"a">>, twitter_cases:large(<<"Long ">>, 100_000)),
+    #{waiting := Waiting} = counters(Server),
+    ?assert(Waiting > 100_000),
     ok = twitter_inside:await_other(Server, Worker, twitter_inside:kill(Server, Worker)),
     _ = twitter_requests:publish(Alice, <<"b">>, <<"Found">>),
-    ?assertEqual([<<"b">>], ids(Server, Bob)),
+    ?assertEqual([<<"a">>, <<"b">>], ids(Server, Bob)),
     ok = nothing_is_left(Server).
 
 no_error_was_logged(Config) ->
@@ -191,13 +193,12 @@ nothing_is_left(Server) ->
     ok.
 
 suspended_workers(Server) ->
-    Children = twitter_server:call(Server, supervisor, which_children, [twitter_sup_localhost]),
-    [_ | _] = Workers = [Pid || {{twitter_fanout, _}, Pid, _, _} <- Children],
+    Workers = twitter_inside:workers(Server, twitter_fanout),
     ok = suspend(Server, Workers),
     Workers.
 
 suspend(Server, Processes) ->
-    lists:foreach(fun(Process) -> ok = twitter_server:call(Server, sys, suspend, [Process]) end, Processes).
+    twitter_inside:suspend(Server, Processes).
 
 resume(Server, Processes) ->
-    lists:foreach(fun(Process) -> ok = twitter_server:call(Server, sys, resume, [Process]) end, Processes).
+    twitter_inside:resume(Server, Processes).

@@ -13,6 +13,7 @@
     mod_twitter_comes_before_its_nodetree/1,
     a_killed_service_is_started_again/1,
     a_killed_worker_is_started_again/1,
+    a_killed_supervisor_is_started_again/1,
     a_killed_mod_pubsub_is_started_again/1,
     a_service_that_keeps_crashing_comes_back/1
 ]).
@@ -30,6 +31,7 @@ all() ->
         mod_twitter_comes_before_its_nodetree,
         a_killed_service_is_started_again,
         a_killed_worker_is_started_again,
+        a_killed_supervisor_is_started_again,
         a_killed_mod_pubsub_is_started_again,
         a_service_that_keeps_crashing_comes_back
     ].
@@ -155,14 +157,22 @@ a_killed_service_is_started_again(Config) ->
 a_killed_worker_is_started_again(Config) ->
     Server = twitter_cases:server(Config),
     Sup = process_name(Server, twitter_sup),
-    %% One of each kind: more would be more than the supervisor bears.
-    Kinds = lists:ukeysort(1, [
-        {Modules, Id, Pid}
-     || {Id, Pid, _, Modules} <- children(Server, Sup), Id =/= twitter_service
-    ]),
-    true = Kinds =/= [],
-    [ok = kill(Server, Sup, Id, Pid) || {_, Id, Pid} <- Kinds],
+    Others = [Child || {Id, _, _, _} = Child <- children(Server, Sup), Id =/= twitter_service],
+    Workers = [{Pool, Child} || {_, Pool, supervisor, _} <- Others, Child <- children(Server, Pool)],
+    true = Workers =/= [],
+    %% The supervisors of workers come last, for with them go the workers.
+    [ok = kill(Server, Pool, Id, Pid) || {Pool, {Id, Pid, _, _}} <- Workers],
+    [ok = kill(Server, Sup, Id, Pid) || {Id, Pid, _, _} <- Others],
     ok = is_whole(Config).
+
+%% With it go all processes of the vhost.
+a_killed_supervisor_is_started_again(Config) ->
+    Server = twitter_cases:server(Config),
+    Sup = process_name(Server, twitter_sup),
+    {Sup, Pid} = child(Server, ejabberd_gen_mod_sup, fun(Id) -> Id =:= Sup end),
+    ok = kill(Server, ejabberd_gen_mod_sup, Sup, Pid),
+    ok = is_whole(Config),
+    ok = twitter_ordinary:check(Server).
 
 a_killed_mod_pubsub_is_started_again(Config) ->
     Server = twitter_cases:server(Config),

@@ -210,10 +210,7 @@ seem_online(Names) ->
     lists:foreach(fun(Name) -> _ = twitter_nif:arrive(Online, Name, Nobody, <<>>) end, Names).
 
 worker(Server, Author) ->
-    {_, Name} = twitter_server:call(Server, twitter_pool, worker, [
-        twitter_fanout, <<"localhost">>, twitter_client:bare(Author)
-    ]),
-    Name.
+    twitter_inside:worker(Server, twitter_fanout, Author).
 
 ids(Client, Node, Options) ->
     twitter_answers:ids(twitter_requests:items(Client, Node, Options)).

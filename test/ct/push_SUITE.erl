@@ -164,10 +164,11 @@ posts_of_an_author_keep_their_order(Config) ->
 the_answer_does_not_wait(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob} = friends(Config),
-    Workers = twitter_inside:suspend_workers(Server),
+    Workers = twitter_inside:workers(Server, twitter_fanout),
+    ok = twitter_inside:suspend(Server, Workers),
     Id = twitter_requests:publish(Alice, <<"Patience">>),
     ok = twitter_client:refute(Bob, twitter_events:is_event()),
-    ok = twitter_inside:resume_workers(Server, Workers),
+    ok = twitter_inside:resume(Server, Workers),
     Message = twitter_client:expect(Bob, twitter_events:is_event()),
     ?assertMatch([{item, _, Id, _}], twitter_events:entries(Message)).
 
@@ -175,7 +176,7 @@ the_answer_does_not_wait(Config) ->
 what_was_handed_over_is_sent_before_a_stop(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob} = friends(Config),
-    _ = twitter_inside:suspend_workers(Server),
+    ok = twitter_inside:suspend(Server, twitter_inside:workers(Server, twitter_fanout)),
     Published = twitter_requests:publish_all(Alice, [<<"a">>, <<"b">>, <<"c">>]),
     ok = twitter_server:call(Server, gen_mod, stop_module, [<<"localhost">>, mod_twitter]),
     Messages = lists:filter(twitter_events:is_event(), twitter_client:sync(Bob)),

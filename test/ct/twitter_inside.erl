@@ -1,7 +1,8 @@
 %%% Processes of the server under test.
 -module(twitter_inside).
 
--export([session/2, await_end/2, kill/2, await_other/3, suspend_workers/1, resume_workers/2]).
+-export([session/2, await_end/2, kill/2, await_other/3]).
+-export([workers/2, worker/3, suspend/2, resume/2]).
 
 %% @doc The process of a client's session, or of that with a full JID.
 -spec session(twitter_server:server(), twitter_client:client() | binary()) -> pid().
@@ -38,14 +39,23 @@ await_other(Server, Name, Former) ->
             await_other(Server, Name, Former)
     end.
 
-%% @doc Makes the workers of the first vhost wait: posts stay with them.
--spec suspend_workers(twitter_server:server()) -> [pid()].
-suspend_workers(Server) ->
-    Children = twitter_server:call(Server, supervisor, which_children, [twitter_sup_localhost]),
-    [_ | _] = Workers = [Pid || {{twitter_fanout, _}, Pid, _, _} <- Children],
-    [ok = twitter_server:call(Server, sys, suspend, [Pid]) || Pid <- Workers],
-    Workers.
+%% @doc The workers of a pool of the first vhost.
+-spec workers(twitter_server:server(), Pool :: module()) -> [Name :: atom(), ...].
+workers(Server, Pool) ->
+    [_ | _] = twitter_server:call(Server, twitter_pool, workers, [Pool, hd(twitter_server:hosts(Server))]).
 
--spec resume_workers(twitter_server:server(), [pid()]) -> ok.
-resume_workers(Server, Workers) ->
-    lists:foreach(fun(Pid) -> ok = twitter_server:call(Server, sys, resume, [Pid]) end, Workers).
+%% @doc The one that serves this author.
+-spec worker(twitter_server:server(), Pool :: module(), twitter_client:client()) -> Name :: atom().
+worker(Server, Pool, Author) ->
+    Jid = twitter_client:bare(Author),
+    [_, Host] = binary:split(Jid, <<"@">>),
+    {_, Name} = twitter_server:call(Server, twitter_pool, worker, [Pool, Host, Jid]),
+    Name.
+
+-spec suspend(twitter_server:server(), [pid() | atom()]) -> ok.
+suspend(Server, Processes) ->
+    lists:foreach(fun(Process) -> ok = twitter_server:call(Server, sys, suspend, [Process]) end, Processes).
+
+-spec resume(twitter_server:server(), [pid() | atom()]) -> ok.
+resume(Server, Processes) ->
+    lists:foreach(fun(Process) -> ok = twitter_server:call(Server, sys, resume, [Process]) end, Processes).

@@ -110,16 +110,17 @@ fanout_shapes() ->
     ],
     Fanout = twitter_nif:recipients(?AUTHOR, Lines, Here),
     {portion, [
-        {<<"bob">>, <<"localhost">>, [Phone]},
-        {<<"eve">>, <<"other.example">>, elsewhere},
-        {<<>>, <<"other.example">>, elsewhere}
+        {0, <<"bob">>, <<"localhost">>, [Phone]},
+        {1, <<"eve">>, <<"other.example">>, elsewhere},
+        {2, <<>>, <<"other.example">>, elsewhere}
     ]} = twitter_nif:next_portion(Fanout, Here),
+    ok = handed_over_once(Fanout, Lines, Here),
     done = twitter_nif:next_portion(Fanout, Here),
     %% Who leaves before his turn gets nothing.
     Second = twitter_nif:recipients(?AUTHOR, Lines, Here),
     true = twitter_nif:leave(Online, <<"bob">>, self()),
     false = twitter_nif:leave(Online, <<"bob">>, self()),
-    {portion, [{<<"eve">>, _, elsewhere}, {<<>>, _, elsewhere}]} = twitter_nif:next_portion(Second, Here),
+    {portion, [{1, <<"eve">>, _, elsewhere}, {2, <<>>, _, elsewhere}]} = twitter_nif:next_portion(Second, Here),
     Many = [{integer_to_binary(N), <<"other.example">>, <<>>, both} || N <- lists:seq(1, 10_000)],
     {Even, _Odd} = lists:partition(fun({N, _, _, _}) -> binary_to_integer(N) rem 2 =:= 0 end, Many),
     Long = twitter_nif:recipients(?AUTHOR, Many ++ Many, Here),
@@ -135,7 +136,8 @@ fanout_shapes() ->
     Calls =
         [{F, [W | Rest]} || W <- [[] | Wrong], {F, Rest} <- [
             {arrive, [<<"bob">>, self(), <<>>]}, {leave, [<<"bob">>, self()]}, {sessions, [<<"bob">>]},
-            {all_sessions, []}, {recipients, [Lines, Here]}, {next_portion, [Here]}, {recheck, [Lines]}]] ++
+            {all_sessions, []}, {recipients, [Lines, Here]}, {next_portion, [Here]}, {recheck, [Lines]},
+            {hand_over, [0, <<>>, self(), []]}, {note_sent, [0, <<>>]}, {resume, []}]] ++
             [{arrive, [Online, W, self(), <<>>]} || W <- [[] | Wrong]] ++
             [{arrive, [Online, <<"bob">>, W, <<>>]} || W <- [[] | Wrong]] ++
             [{arrive, [Online, <<"bob">>, self(), W]} || W <- [[] | Wrong]] ++
@@ -143,13 +145,43 @@ fanout_shapes() ->
             [{recipients, [?AUTHOR, [W], Here]} || W <- Wrong] ++
             [{recipients, [?AUTHOR, Lines, W]} || W <- Wrong] ++
             [{recipients, [?AUTHOR, Lines, [W]]} || W <- Wrong] ++
+            [{note_sent, [Long, W, <<>>]} || W <- [[] | Wrong]] ++
+            [{note_sent, [Long, 0, W]} || W <- [[] | Wrong]] ++
+            [{hand_over, [Long, W, <<>>, self(), [x]]} || W <- [[] | Wrong]] ++
+            [{hand_over, [Long, 0, W, self(), [x]]} || W <- [[] | Wrong]] ++
+            [{hand_over, [Long, 0, <<>>, W, [x]]} || W <- [[] | Wrong]] ++
+            [{hand_over, [Long, 0, <<>>, self(), W]} || W <- [[x | y] | Wrong -- ["list"]]] ++
             [{recheck, [Long, W]} || W <- Wrong] ++ [{next_portion, [Long, [W]]} || W <- Wrong],
     [] = [Call || {F, Args} = Call <- Calls, attempt(F, Args) =/= badarg],
     ok.
 
+%% Whatever is sent or noted, and whoever goes on: no session gets it twice.
+handed_over_once(Fanout, Lines, Here) ->
+    Send = fun(Whom, Resource) -> twitter_nif:hand_over(Fanout, Whom, Resource, self(), [{Whom, 1}, {Whom, 2}]) end,
+    true = Send(0, <<"phone">>),
+    false = Send(0, <<"phone">>),
+    true = Send(0, <<"desk">>),
+    false = twitter_nif:note_sent(Fanout, 0, <<"desk">>),
+    true = twitter_nif:note_sent(Fanout, 1, <<>>),
+    false = Send(0, <<"new">>),
+    false = Send(author, <<"desk">>),
+    [{0, 1}, {0, 2}, {0, 1}, {0, 2}] = received(),
+    ok = twitter_nif:resume(Fanout),
+    ok = twitter_nif:recheck(Fanout, Lines),
+    {portion, [{0, <<"eve">>, _, elsewhere}, {1, <<>>, _, elsewhere}]} = twitter_nif:next_portion(Fanout, Here),
+    false = twitter_nif:note_sent(Fanout, 0, <<>>),
+    true = twitter_nif:note_sent(Fanout, 1, <<>>),
+    ok.
+
+received() ->
+    receive
+        {_, _} = Message -> [Message | received()]
+    after 0 -> []
+    end.
+
 portions(Fanout, Here, Users) ->
     case twitter_nif:next_portion(Fanout, Here) of
-        {portion, Portion} -> portions(Fanout, Here, [User || {User, _, _} <- Portion] ++ Users);
+        {portion, Portion} -> portions(Fanout, Here, [User || {_, User, _, _} <- Portion] ++ Users);
         recheck -> {Users, rechecked};
         done -> {Users, done}
     end.

@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 use crate::friends::Subscription;
 use crate::jid::BareJid;
 use crate::online::{Online, Session};
+use crate::progress::Progress;
 use crate::service::Version;
 
 /// At most so many sessions make up a portion.
@@ -44,6 +45,8 @@ pub type Here<'a, A> = [(&'a str, &'a Online<A>)];
 /// A recipient as a portion names him.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipient<'a, A> {
+    /// Which one he is: see [`Recipients::hand`].
+    pub number: usize,
     /// The part of his address before the `@`; empty if there is none.
     pub local: &'a str,
     /// The part after it.
@@ -70,7 +73,7 @@ pub struct Recipients {
     locals: String,
     domains: Vec<Box<str>>,
     entries: Vec<Entry>,
-    served: usize,
+    progress: Progress,
     page: usize,
     page_ends: usize,
     /// Of the roster, if that is remembered.
@@ -221,7 +224,7 @@ impl Recipients {
 
     /// Begins the next page.
     pub(crate) fn go_on(&mut self) {
-        self.page_ends = self.served.saturating_add(self.page);
+        self.page_ends = self.progress.given().saturating_add(self.page);
     }
 
     /// `None` when the names take more than 4 GiB, or one more than 64 KiB: no server lets that in.
@@ -252,7 +255,7 @@ impl Recipients {
     /// How many are left.
     #[must_use]
     pub fn left(&self) -> usize {
-        self.entries.len().saturating_sub(self.served)
+        self.entries.len().saturating_sub(self.progress.given())
     }
 
     /// What they take, in bytes, about. Cost: O(1).
@@ -264,20 +267,23 @@ impl Recipients {
         entries.saturating_add(domains).saturating_add(texts)
     }
 
-    /// The next portion, with the sessions as they are now; it is empty if many have left. Cost:
-    /// O([`PORTION`]), and a look into `here` for each domain.
+    /// The next portion, with the sessions as they are now; it is empty if many have left. All who
+    /// were given out before count as served. Cost: O([`PORTION`]), and a look into `here` for each
+    /// domain.
     pub fn next<A: Clone + PartialEq>(&mut self, here: &Here<'_, A>) -> Next<'_, A> {
-        let first = self.served;
+        let first = self.progress.next();
+        let mut position = first;
         let end = self.page_ends.min(first.saturating_add(MAX_LOOKS));
         let mut sessions: usize = 0;
         let mut portion = Vec::new();
         // They are grouped by domain, so mostly it is the same as before.
         let mut last = None;
-        while self.served < end && sessions < PORTION {
-            let Some(entry) = self.entries.get(self.served).copied() else {
+        while position < end && sessions < PORTION {
+            let Some(entry) = self.entries.get(position).copied() else {
                 break;
             };
-            self.served = self.served.saturating_add(1);
+            let number = position;
+            position = position.saturating_add(1);
             let local = self.local(entry);
             let online = match last {
                 Some((domain, online)) if domain == entry.domain => online,
@@ -293,11 +299,13 @@ impl Recipients {
             let count = known.as_ref().map_or(1, Vec::len);
             if count > 0 {
                 sessions = sessions.saturating_add(count);
-                portion.push((entry, known));
+                portion.push((number, entry, known));
             }
         }
-        if self.served > first {
-            let recipient = |(entry, sessions)| Recipient {
+        self.progress.give(position);
+        if position > first {
+            let recipient = |(number, entry, sessions)| Recipient {
+                number,
                 local: self.local(entry),
                 domain: self.domain(entry),
                 sessions,
@@ -310,12 +318,49 @@ impl Recipients {
         }
     }
 
+    /// Whether a session of a recipient of this portion, by his number, has got nothing so far: from now on
+    /// it counts as served. Recipients are to be served in their order. Cost: O(resources).
+    ///
+    /// ```
+    /// # use twitter_core::{fanout::{Line, Next, Recipients}, jid::BareJid, online::Online};
+    /// # let online = Online::default();
+    /// # online.arrive("bob", 7, "phone");
+    /// # let here = [("a.org", &online)];
+    /// # let subscription = twitter_core::friends::Subscription::Both;
+    /// # let roster = [Line { local: "bob", domain: "a.org", subscription }];
+    /// # let mut to = Recipients::of(&BareJid::parse("alice@a.org")?, roster, &here);
+    /// let Next::Portion(portion) = to.next(&here) else { unreachable!() };
+    /// let number = portion[0].number;
+    /// assert!(to.hand(number, "phone"));
+    /// // Somebody else goes on, who cannot know how far it came.
+    /// to.resume();
+    /// to.recheck(roster);
+    /// let Next::Portion(portion) = to.next(&here) else { unreachable!() };
+    /// let number = portion[0].number;
+    /// assert!(!to.hand(number, "phone"));
+    /// assert!(to.hand(number, "laptop"));
+    /// # Ok::<(), twitter_core::jid::InvalidJid>(())
+    /// ```
+    pub fn hand(&mut self, number: usize, resource: &str) -> bool {
+        self.progress.hand(number, resource)
+    }
+
+    /// The same for a session of the author, who is served before the first portion.
+    pub fn hand_to_author(&mut self, resource: &str) -> bool {
+        self.progress.hand_to_author(resource)
+    }
+
+    /// Somebody else goes on: who was not served so far is given out again. To be followed by
+    /// [`Recipients::recheck`], for that may be much later.
+    pub fn resume(&mut self) {
+        self.progress.resume();
+    }
+
     /// Of those who are left, keeps the ones whom the roster still lets see the author; now the next
     /// page of them can be served. Cost: O(lines + recipients).
     pub fn recheck<'l>(&mut self, roster: impl IntoIterator<Item = Line<'l>>) {
-        self.entries.drain(..self.served.min(self.entries.len()));
-        self.served = 0;
-        self.go_on();
+        let given = self.progress.given().min(self.entries.len());
+        self.entries.drain(..given);
         let hasher = RandomState::new();
         let mut left: HashTable<u32> = HashTable::with_capacity(self.entries.len());
         for (position, entry) in (0u32..).zip(&self.entries) {
@@ -341,6 +386,9 @@ impl Recipients {
                 }
             }
         }
+        self.progress
+            .restart(still.first().copied().unwrap_or(false));
+        self.go_on();
         let mut still = still.into_iter();
         self.entries.retain(|_| still.next().unwrap_or(false));
     }

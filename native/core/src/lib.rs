@@ -17,6 +17,7 @@
 //! | [`online`] | who can be reached, and where |
 //! | [`rosters`] | who may see whom, remembered while nothing changes |
 //! | [`fanout`] | whom a post is sent to, portion by portion |
+//! | `progress` | how far that has come, if somebody else has to go on |
 //! | [`portions`] | long lists cut for several messages |
 //! | [`rate`] | how fast an author may post |
 //! | [`service`] | one pubsub host: the index of all streams and the payloads of recent posts |
@@ -37,6 +38,7 @@ pub mod online;
 pub mod path;
 pub mod portions;
 pub mod post;
+mod progress;
 pub mod rate;
 pub mod rosters;
 pub mod service;

@@ -12,6 +12,7 @@ use twitter_core::fanout::{self, Here, Next, Recipients};
 use twitter_core::friends::{Contact, Friend, Roster, Subscription};
 use twitter_core::jid::BareJid;
 use twitter_core::online::{Online, Session};
+use twitter_core::rosters::Rosters;
 
 /// Domains that end or begin like another, and a component that has no local part.
 const JIDS: [&str; 9] = [
@@ -193,6 +194,99 @@ proptest! {
         let expected: BTreeSet<u32> = (0..followers).filter(|n| !gone.contains(n)).collect();
         prop_assert_eq!(got, expected);
     }
+
+    /// Whoever sends is stopped again and again, after any session, and somebody else goes on: each session
+    /// of those who keep the right gets it once; those who lost it before a stop get nothing more.
+    #[test]
+    fn who_goes_on_serves_each_session_once(
+        followers in 0u32..1500,
+        stops in prop::collection::vec((0usize..600, prop::collection::vec(0u32..1500, 0..20)), 0..8),
+        remembered in any::<bool>(),
+    ) {
+        const RESOURCES: [&str; 2] = ["desk", "phone"];
+        let author = jid("al@a.org");
+        let names: Vec<String> = (0..followers).map(|n| n.to_string()).collect();
+        let online = Online::default();
+        for (n, name) in (0u32..).zip(&names) {
+            for resource in RESOURCES.iter().take(1 + usize::from(n.is_multiple_of(3))) {
+                online.arrive(name, (n, *resource), resource);
+            }
+        }
+        let here = [("a.org", &online)];
+        let mut gone = BTreeSet::new();
+        let memory = Rosters::new(usize::MAX);
+        let roster = |gone: &BTreeSet<u32>| -> Vec<String> {
+            let left = names.iter().filter(|name| !gone.contains(&name.parse().unwrap_or(0)));
+            left.map(|name| format!("{name}@a.org")).collect()
+        };
+        let mut to = if remembered {
+            memory.load(&author, memory.version(&author), roster(&gone).iter().map(String::as_str));
+            memory.recipients(&author, &here).unwrap_or_default()
+        } else {
+            Recipients::of(&author, lines_of(&roster(&gone)), &here)
+        };
+        let recheck = |to: &mut Recipients, gone: &BTreeSet<u32>| if remembered {
+            assert!(memory.recheck(&author, to));
+        } else {
+            to.recheck(lines_of(&roster(gone)));
+        };
+        let mut got: Vec<(u32, &str)> = Vec::new();
+        let mut stops = stops.into_iter();
+        let mut stop = stops.next();
+        let mut handed = 0;
+        loop {
+            match to.next(&here) {
+                Next::Portion(portion) => {
+                    let sessions: Vec<_> = portion.into_iter().flat_map(|recipient| {
+                        let sessions = recipient.sessions.unwrap_or_default().into_iter();
+                        sessions.map(move |session| (recipient.number, session.address))
+                    }).collect();
+                    for (number, (n, resource)) in sessions {
+                        if stop.as_ref().is_some_and(|(after, _)| handed >= *after) {
+                            gone.extend(stop.into_iter().flat_map(|(_, lost)| lost));
+                            if remembered {
+                                memory.begin_change(&author);
+                                memory.end_change(&author);
+                                let names = roster(&gone);
+                                memory.load(&author, memory.version(&author), names.iter().map(String::as_str));
+                            }
+                            to.resume();
+                            recheck(&mut to, &gone);
+                            stop = stops.next();
+                            handed = 0;
+                            break;
+                        }
+                        if to.hand(number, resource) {
+                            prop_assert!(!gone.contains(&n), "{} has lost the right", n);
+                            got.push((n, resource));
+                            handed += 1;
+                        }
+                    }
+                }
+                Next::Recheck => recheck(&mut to, &gone),
+                Next::Done => break,
+            }
+        }
+        let served = got.len();
+        got.sort_unstable();
+        got.dedup();
+        prop_assert_eq!(got.len(), served, "somebody got it twice");
+        let sessions = |n: u32| RESOURCES.into_iter().take(1 + usize::from(n.is_multiple_of(3))).map(move |r| (n, r));
+        let missing = (0..followers).filter(|n| !gone.contains(n)).flat_map(sessions).find(|s| !got.contains(s));
+        prop_assert_eq!(missing, None);
+    }
+}
+
+/// The author's sessions come first, each once, and not once more after the first portion.
+#[test]
+fn the_author_is_served_before_all_others() {
+    let mut to = Recipients::of::<u8>(&jid("al@a.org"), [], &[]);
+    assert!(to.hand_to_author("desk"));
+    to.resume();
+    assert!(!to.hand_to_author("desk"));
+    assert!(to.hand_to_author("phone"));
+    assert_eq!(to.next::<u8>(&[]), Next::Done);
+    assert!(!to.hand_to_author("laptop"));
 }
 
 /// A portion is a bounded piece of work even if all who were noted have left since.
@@ -221,6 +315,17 @@ fn who_left_is_passed_by_in_steps() {
 
 fn domain(jid: &str) -> &str {
     jid.split_once('@').map_or(jid, |(_, domain)| domain)
+}
+
+fn lines_of(jids: &[String]) -> Vec<fanout::Line<'_>> {
+    let lines = jids.iter().filter_map(|jid| jid.split_once('@'));
+    lines
+        .map(|(local, domain)| fanout::Line {
+            local,
+            domain,
+            subscription: Subscription::Both,
+        })
+        .collect()
 }
 
 fn fanout_lines(lines: &[Line]) -> Vec<fanout::Line<'static>> {

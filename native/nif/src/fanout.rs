@@ -12,7 +12,9 @@ use twitter_core::rosters::Rosters;
 use twitter_core::service::Version;
 
 use crate::aside::drop_aside;
-use crate::term::{atoms, next_term, sessions_of, taken, Failure, Jid, Line, List, SessionTerm};
+use crate::term::{
+    atoms, next_term, sessions_of, taken, Failure, Jid, Line, List, SessionTerm, Whom,
+};
 
 /// What takes more bytes, or knows more users, is freed in a thread of its own.
 const LARGE: usize = 1 << 18;
@@ -111,6 +113,45 @@ fn recipients(author: Jid, roster: List<Line>, here: List<(&str, OnlineArc)>) ->
 #[rustler::nif]
 fn next_portion<'a>(env: Env<'a>, fanout: FanoutArc, here: List<(&str, OnlineArc)>) -> Term<'a> {
     next_term(env, fanout.0.lock().next(&here_of(&here)))
+}
+
+// The process that calls can be killed before and after, not in between: what is noted as sent was sent.
+#[rustler::nif]
+fn hand_over<'a>(
+    env: Env<'a>,
+    fanout: FanoutArc,
+    whom: Whom,
+    resource: &str,
+    session: LocalPid,
+    messages: List<Term<'a>>,
+) -> bool {
+    let is_new = hand(&fanout, whom, resource);
+    if is_new {
+        for message in messages.0 {
+            // A session that has ended gets nothing.
+            let _ = env.send(&session, message);
+        }
+    }
+    is_new
+}
+
+#[rustler::nif]
+fn note_sent(fanout: FanoutArc, whom: Whom, resource: &str) -> bool {
+    hand(&fanout, whom, resource)
+}
+
+fn hand(fanout: &FanoutArc, whom: Whom, resource: &str) -> bool {
+    let mut recipients = fanout.0.lock();
+    match whom {
+        Whom::Author => recipients.hand_to_author(resource),
+        Whom::Recipient(number) => recipients.hand(number, resource),
+    }
+}
+
+#[rustler::nif]
+fn resume(fanout: FanoutArc) -> Atom {
+    fanout.0.lock().resume();
+    rustler::types::atom::ok()
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]

@@ -17,6 +17,7 @@ use twitter_core::timeline::{Anchor, Order, Request};
 pub mod atoms {
     //! Every atom that is no variant of an enum.
     rustler::atoms! {
+        author,
         bad_cursor,
         checked,
         done,
@@ -78,6 +79,22 @@ impl<'a> Decoder<'a> for Jid {
 impl Encoder for Jid {
     fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
         self.0.as_str().encode(env)
+    }
+}
+
+/// `author | Number`: to whom a post is handed over; the number came with the portion.
+pub enum Whom {
+    Author,
+    Recipient(usize),
+}
+
+impl<'a> Decoder<'a> for Whom {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        if atoms::author() == term {
+            Ok(Self::Author)
+        } else {
+            term.decode().map(Self::Recipient)
+        }
     }
 }
 
@@ -259,7 +276,7 @@ pub fn next_term<'a>(env: Env<'a>, next: Next<'_, LocalPid>) -> Term<'a> {
                 .encode(env),
             None => atoms::elsewhere().encode(env),
         };
-        (to.local, to.domain, sessions).encode(env)
+        (to.number, to.local, to.domain, sessions).encode(env)
     };
     match next {
         Next::Portion(portion) => {

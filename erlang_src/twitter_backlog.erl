@@ -1,0 +1,161 @@
+%%% @doc What the fan-out of a vhost still has to send, in a table that outlives its workers: a post is there
+%%% from the moment it was stored until it was sent to all. A worker that is started after one that was
+%%% killed finds there what that one had not done, and how far it had come.
+%%%
+%%% The process takes in what is published on other nodes of a cluster, and does nothing else, so that it
+%%% goes on when a worker is killed.
+-module(twitter_backlog).
+-behaviour(gen_server).
+
+-export([new/1, name/1, exists/1, put/3, next/3, begun/3, waits/2, delete/2, take/3, authors/2]).
+-export([in_hand/3, out_of_hand/2, was_in_hand/2]).
+-export([start_link/1, init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export_type([table/0, key/0]).
+
+-type table() :: atom().
+-type worker() :: pos_integer().
+%% An author's posts are in the order in which they were stored.
+-opaque key() :: {worker(), twitter_nif:jid(), pos_integer()}.
+
+%% @doc An empty table, which lives as long as the calling process.
+-spec new(ServerHost :: binary()) -> ok.
+new(ServerHost) ->
+    Table = name(ServerHost),
+    Table = ets:new(Table, [named_table, public, ordered_set, {write_concurrency, true}]),
+    ok.
+
+%% @doc The table of a vhost, and the process that takes in what comes from other nodes.
+-spec name(ServerHost :: binary()) -> table().
+name(ServerHost) ->
+    gen_mod:get_module_proc(ServerHost, ?MODULE).
+
+%% @doc Whether it is there: not after its owner.
+-spec exists(table()) -> boolean().
+exists(Table) ->
+    ets:whereis(Table) =/= undefined.
+
+%% @doc A post of an author waits for a worker from now on; an error if nobody sends any posts.
+-spec put(table(), worker(), twitter_fanout:post()) -> ok | error.
+put(Table, Worker, #{author := Author} = Post) ->
+    Key = {Worker, Author, erlang:unique_integer([monotonic, positive])},
+    try ets:insert(Table, {Key, Post, none}) of
+        true -> ok
+    catch
+        error:badarg -> error
+    end.
+
+%% @doc The author's oldest post, and the note of its recipients if that has been made.
+-spec next(table(), worker(), twitter_nif:jid()) ->
+          {key(), twitter_fanout:post(), twitter_nif:fanout() | none} | none.
+next(Table, Worker, Author) ->
+    case ets:next(Table, {Worker, Author, 0}) of
+        {Worker, Author, _} = Key ->
+            case ets:lookup(Table, Key) of
+                [Found] -> Found;
+                %% Taken in between.
+                [] -> next(Table, Worker, Author)
+            end;
+        _ ->
+            none
+    end.
+
+%% @doc These are the recipients of a post.
+-spec begun(table(), key(), twitter_nif:fanout()) -> ok.
+begun(Table, Key, Fanout) ->
+    _ = ets:update_element(Table, Key, {3, Fanout}),
+    ok.
+
+%% @doc Whether a post still waits, or somebody has taken it.
+-spec waits(table(), key()) -> boolean().
+waits(Table, Key) ->
+    ets:member(Table, Key).
+
+%% @doc A post waits no longer; whether it did.
+-spec delete(table(), key()) -> boolean().
+delete(Table, Key) ->
+    ets:take(Table, Key) =/= [].
+
+%% @doc None of an author's posts waits any longer; returns those that did.
+-spec take(table(), worker(), twitter_nif:jid()) -> [twitter_fanout:post()].
+take(Table, Worker, Author) ->
+    try next(Table, Worker, Author) of
+        {Key, Post, _Noted} -> [Post || delete(Table, Key)] ++ take(Table, Worker, Author);
+        none -> []
+    catch
+        %% Nobody sends anything.
+        error:badarg -> []
+    end.
+
+%% @doc All authors whose posts wait for this worker.
+-spec authors(table(), worker()) -> [twitter_nif:jid()].
+authors(Table, Worker) ->
+    authors(Table, Worker, ets:next(Table, {Worker, <<>>, 0})).
+
+authors(Table, Worker, {Worker, Author, _}) ->
+    %% An atom comes after all numbers.
+    [Author | authors(Table, Worker, ets:next(Table, {Worker, Author, last}))];
+authors(_Table, _Worker, _) ->
+    [].
+
+%% @doc The worker does something for this post: if it is killed meanwhile, that may be why.
+-spec in_hand(table(), worker(), key()) -> ok.
+in_hand(Table, Worker, Key) ->
+    Times = case ets:lookup(Table, {Worker, in_hand}) of
+                [{_, Key, Before}] -> Before + 1;
+                _ -> 1
+            end,
+    %% A key of two elements: no post has such.
+    true = ets:insert(Table, {{Worker, in_hand}, Key, Times}),
+    ok.
+
+%% @doc The worker has done it.
+-spec out_of_hand(table(), worker()) -> ok.
+out_of_hand(Table, Worker) ->
+    true = ets:delete(Table, {Worker, in_hand}),
+    ok.
+
+%% @doc The post for which something was begun and not done, and how many times in a row.
+-spec was_in_hand(table(), worker()) -> {key(), twitter_fanout:post(), Times :: pos_integer()} | none.
+was_in_hand(Table, Worker) ->
+    case ets:lookup(Table, {Worker, in_hand}) of
+        [{_, Key, Times}] ->
+            case ets:lookup(Table, Key) of
+                [{Key, Post, _}] -> {Key, Post, Times};
+                [] -> none
+            end;
+        [] ->
+            none
+    end.
+
+%%% The process
+
+-spec start_link(ServerHost :: binary()) -> {ok, pid()} | {error, term()}.
+start_link(ServerHost) ->
+    gen_server:start_link({local, name(ServerHost)}, ?MODULE, ServerHost, []).
+
+%% @private
+-spec init(ServerHost :: binary()) -> {ok, ServerHost :: binary()}.
+init(ServerHost) ->
+    {ok, ServerHost}.
+
+%% @private
+-spec handle_call(term(), gen_server:from(), binary()) -> {reply, {error, unknown_request}, binary()}.
+handle_call(_Request, _From, ServerHost) ->
+    {reply, {error, unknown_request}, ServerHost}.
+
+%% @private
+-spec handle_cast(term(), binary()) -> {noreply, binary()}.
+handle_cast(_Message, ServerHost) ->
+    {noreply, ServerHost}.
+
+%% @private
+-spec handle_info({post, twitter_fanout:post()} | {forget, twitter_nif:jid()} | term(), binary()) ->
+          {noreply, binary()}.
+handle_info({post, Post}, ServerHost) ->
+    ok = twitter_fanout:wait(ServerHost, Post),
+    {noreply, ServerHost};
+handle_info({forget, Author}, ServerHost) ->
+    ok = twitter_fanout:drop(ServerHost, Author),
+    {noreply, ServerHost};
+handle_info(_Message, ServerHost) ->
+    {noreply, ServerHost}.

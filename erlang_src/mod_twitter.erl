@@ -77,14 +77,18 @@ remove_user(User, Server) ->
                                ok = twitter_fanout:forget(Service, Name),
                                twitter_store:delete_node(Host, Author)
                        end,
-              case twitter_writer:run(Service, Name, Delete) of
-                  ok ->
-                      ok;
-                  {error, Error} ->
-                      ?ERROR_MSG("Failed to delete the posts of ~ts at ~ts: ~ts",
-                                 [Name, Host, xmpp:format_stanza_error(Error)])
+              try twitter_writer:run(Service, Name, Delete) of
+                  ok -> ok;
+                  {error, Error} -> not_deleted(Name, Host, xmpp:format_stanza_error(Error))
+              catch
+                  throw:{refused, Error} -> not_deleted(Name, Host, xmpp:format_stanza_error(Error));
+                  exit:{aborted, Reason} -> not_deleted(Name, Host, io_lib:format("~tp", [Reason]))
               end
       end, twitter_service:all(ServerHost)).
+
+not_deleted(Name, Host, Reason) ->
+    ?ERROR_MSG("The posts of ~ts at ~ts are left, though the account was deleted: ~ts. Delete it once more "
+               "when storage works, before somebody else gets that name", [Name, Host, Reason]).
 
 %% @doc Hook: a pubsub node was deleted.
 -spec pubsub_delete_node(binary(), mod_pubsub:host(), mod_pubsub:nodeId(), mod_pubsub:nodeIdx()) ->

@@ -113,7 +113,7 @@ publish_item(Nidx, Publisher, PublishModel, _MaxItems, ItemId, Payload, PubOpts)
 delete_item(Nidx, Publisher, PublishModel, ItemId) ->
     writing(Nidx,
             fun(Service, Author) ->
-                    case node_flat:delete_item(Nidx, Publisher, PublishModel, ItemId) of
+                    case delete_stored(Nidx, Publisher, PublishModel, ItemId) of
                         {result, _} = Result ->
                             refresh(Nidx, Service, Author, [ItemId]),
                             twitter_fanout:retracted(Service, Author, Publisher, [ItemId]),
@@ -122,6 +122,21 @@ delete_item(Nidx, Publisher, PublishModel, ItemId) ->
                             Error
                     end
             end).
+
+%% What a crash left in storage without the owner's state naming it is his all the same.
+delete_stored(Nidx, Publisher, PublishModel, ItemId) ->
+    case node_flat:delete_item(Nidx, Publisher, PublishModel, ItemId) of
+        {error, #stanza_error{reason = 'item-not-found'}} = NotFound ->
+            case mnesia:read({pubsub_item, {ItemId, Nidx}}) of
+                [_] ->
+                    ok = mnesia:delete({pubsub_item, {ItemId, Nidx}}),
+                    {result, {default, broadcast}};
+                [] ->
+                    NotFound
+            end;
+        Answer ->
+            Answer
+    end.
 
 -spec remove_extra_items(mod_pubsub:nodeIdx(), unlimited | non_neg_integer()) ->
           {result, {[mod_pubsub:itemId()], [mod_pubsub:itemId()]}}.

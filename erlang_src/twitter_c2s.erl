@@ -131,12 +131,20 @@ arrived(#{lserver := LServer} = State, #message{to = To, meta = Meta} = Event,
     ok = twitter_flow:arrive(Flow, Bytes),
     Plain = Event#message{to = jid:remove_resource(To),
                           meta = maps:merge(maps:remove(?MODULE, Meta), ?NOT_TO_BE_RESENT)},
-    case twitter_roster:refuses(State, Author) of
+    case is_refused(State, Author) of
         true ->
             twitter_flow:count(Flow, withheld, 1),
             State;
         false ->
             ejabberd_hooks:run_fold(c2s_handle_info, LServer, State, [{route, Plain}])
+    end.
+
+%% While the lists cannot be read nobody gets anything by them; the session must not end for that.
+is_refused(State, Author) ->
+    try
+        twitter_roster:refuses(State, Author)
+    catch
+        exit:{aborted, _} -> true
     end.
 
 is_quiet(#{csi_state := inactive}) -> false;

@@ -11,7 +11,7 @@
 -export_type([reason/0]).
 
 -type reason() ::
-        not_found | not_served | bad_cursor | both_ways | {many_ids, pos_integer()} | one_item
+        not_found | not_served | storage_failed | bad_cursor | both_ways | {many_ids, pos_integer()} | one_item
       | no_item | many_items | no_payload | many_payloads | long_id | too_deep
       | {too_big, non_neg_integer()} | no_access | {too_fast, Micros :: non_neg_integer()}
       | {foreign_publisher, binary()} | anonymous_publisher
@@ -32,6 +32,8 @@ stanza_error(not_found, Lang) ->
     xmpp:err_item_not_found(?T("Node not found"), Lang);
 stanza_error(not_served, Lang) ->
     xmpp:err_service_unavailable(?T("The microblogs are not served at this moment"), Lang);
+stanza_error(storage_failed, Lang) ->
+    xmpp:err_internal_server_error(?T("Database failure"), Lang);
 stanza_error({many_ids, Max}, Lang) ->
     xmpp:err_not_acceptable({?T("Ask for ~B items at most"), [Max]}, Lang);
 stanza_error(one_item, Lang) ->

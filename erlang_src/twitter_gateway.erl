@@ -76,7 +76,12 @@ answer(IQ, Named, _Foreign, Ours) ->
         exit:{Reason, {gen_server, call, [Worker | _]}} ->
             ?WARNING_MSG("A request of ~ts was given up, for ~p ended: ~tp",
                          [jid:encode(IQ#iq.from), Worker, Reason]),
-            refuse(IQ, twitter_error:stanza_error(not_served, IQ#iq.lang))
+            refuse(IQ, twitter_error:stanza_error(not_served, IQ#iq.lang));
+        %% Mnesia; ejabberd would log the request, with what is posted in it.
+        exit:{aborted, Reason} ->
+            ?ERROR_MSG("A request of ~ts to ~ts failed, for storage did: ~0tp",
+                       [jid:encode(IQ#iq.from), jid:encode(IQ#iq.to), Reason]),
+            refuse(IQ, twitter_error:stanza_error(storage_failed, IQ#iq.lang))
     end.
 
 %% The request is not sent back with the error: it is not what the client sent any more.

@@ -7,7 +7,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([wrap/1, unwrap/1, check/2, text/1, title/1]).
+-export([wrap/1, unwrap/1, is_payload/1, check/2, text/1, title/1]).
 
 -define(NS_WRAPPER, <<"urn:ejabberd:twitter:payload">>).
 
@@ -60,6 +60,24 @@ unwrap([#xmlel{children = Content} = El]) ->
     end;
 unwrap(Payload) ->
     Payload.
+
+%% @doc Whether this can be sent: a list of elements and text, all the way down. Cost: as its size.
+-spec is_payload(term()) -> boolean().
+is_payload([Node | Nodes]) -> is_node(Node) andalso is_payload(Nodes);
+is_payload(Nodes) -> Nodes =:= [].
+
+is_node(#xmlel{name = Name, attrs = Attrs, children = Children}) ->
+    is_text(Name) andalso is_payload(Children) andalso are_attrs(Attrs);
+is_node({xmlcdata, Text}) ->
+    is_text(Text);
+is_node(_) ->
+    false.
+
+are_attrs([{Name, Value} | Attrs]) -> is_text(Name) andalso is_text(Value) andalso are_attrs(Attrs);
+are_attrs(Attrs) -> Attrs =:= [].
+
+is_text(Text) ->
+    is_binary(Text) andalso unicode:characters_to_binary(Text) =:= Text.
 
 %% @doc Checks the items of a publish request, wrapped as {@link wrap/1} leaves them.
 -spec check([#ps_item{}], MaxBytes :: non_neg_integer()) ->

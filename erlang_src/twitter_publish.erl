@@ -75,6 +75,7 @@ with_id(Item) ->
 %% this author does; the answer is given when what was written is safe.
 writing(#{node := {stream, mine}, reader := Reader}, Write) ->
     #{service := Service, name := Name, lang := Lang} = Reader,
+    ok = twitter_tables:check_pubsub(),
     Answer = twitter_writer:run(Service, Name, fun() -> Write(twitter_reader:publisher(Reader)) end),
     case Answer of
         #iq{type = result} ->

@@ -1,5 +1,6 @@
 %%% @doc Who may see whom: asked from ejabberd at the moment of use, never remembered. Rosters come
-%%% from the `roster_get' fold, so shared groups count; blocks come from `privacy_check_packet'.
+%%% from the `roster_get' fold, so shared groups count; blocks come from `privacy_check_packet'. When they
+%%% cannot be read, nobody is told anything: these functions exit then, as Mnesia does.
 -module(twitter_roster).
 
 -include_lib("xmpp/include/xmpp.hrl").
@@ -83,6 +84,8 @@ may_block(#jid{luser = LUser, lserver = LServer} = Who) ->
     is_local(Who) andalso twitter_blocks:may_block(LUser, LServer).
 
 denies(Who, #jid{lserver = LServer}, Packet, Direction) ->
+    %% To a hook that fails nobody is blocked.
+    ok = twitter_tables:check(LServer, {mod_privacy, mod_privacy_mnesia}, privacy),
     deny =:= ejabberd_hooks:run_fold(privacy_check_packet, LServer, allow, [Who, Packet, Direction]).
 
 jid(#jid{} = Jid) -> Jid;
@@ -118,6 +121,7 @@ is_local_author(Name) ->
 %% @doc Whether ejabberd says that the roster of a local author lets this user see him.
 -spec lets_see(Author :: jid:jid(), Reader :: jid:jid()) -> boolean().
 lets_see(#jid{luser = LUser, lserver = LServer}, Reader) ->
+    ok = check_rosters(LServer),
     case ejabberd_hooks:run_fold(roster_get_jid_info, LServer, {none, none, []},
                                  [LUser, LServer, Reader]) of
         {both, _, _} -> true;
@@ -125,10 +129,14 @@ lets_see(#jid{luser = LUser, lserver = LServer}, Reader) ->
         _ -> false
     end.
 
+check_rosters(LServer) ->
+    twitter_tables:check(LServer, {mod_roster, mod_roster_mnesia}, roster).
+
 %% @doc The roster of a local user. MIX channels stand in it as contacts that see everything, but nobody
 %% reads there.
 -spec lines(jid:jid()) -> [twitter_nif:line()].
 lines(#jid{luser = LUser, lserver = LServer}) ->
+    ok = check_rosters(LServer),
     Items = ejabberd_hooks:run_fold(roster_get, LServer, [], [{LUser, LServer}]),
     [{User, Server, Name, Subscription}
      || #roster_item{jid = #jid{luser = User, lserver = Server}, name = Name,

@@ -25,14 +25,21 @@ ensure_node(Host, Author) ->
         none ->
             create_node(Host, Author);
         Nidx ->
-            case result(action(Host, get_affiliation, [Nidx, Author])) of
-                owner ->
+            case is_owner(Nidx, Author) of
+                true ->
                     ok;
-                _ ->
+                false ->
                     %% From somebody of that name whose account was deleted without us.
                     ok = delete_node(Host, Author),
                     create_node(Host, Author)
             end
+    end.
+
+%% Not by node_flat, to which a state that cannot be read is one of somebody who owns nothing.
+is_owner(Nidx, Author) ->
+    case mnesia:dirty_read(pubsub_state, {jid:tolower(Author), Nidx}) of
+        [#pubsub_state{affiliation = owner}] -> true;
+        _ -> false
     end.
 
 create_node(Host, Author) ->
@@ -88,7 +95,12 @@ purge(Host, Author) ->
             ok;
         Nidx ->
             _ = result(action(Host, purge_node, [Nidx, Author])),
-            mnesia:dirty_delete(pubsub_last_item, {Host, Nidx})
+            %% What no state names, too.
+            mnesia:sync_dirty(
+              fun() ->
+                      delete_items(Nidx),
+                      mnesia:delete({pubsub_last_item, {Host, Nidx}})
+              end)
     end.
 
 %% The number of a node is chosen and given back in a transaction, with the lock that is needed in the
@@ -112,9 +124,7 @@ transaction(Fun) ->
 clear(Host, Nidx) ->
     mnesia:sync_dirty(
       fun() ->
-              Items = mnesia:index_read(pubsub_item, Nidx, #pubsub_item.nodeidx),
-              lists:foreach(fun(#pubsub_item{itemid = Key}) -> mnesia:delete({pubsub_item, Key}) end,
-                            Items),
+              delete_items(Nidx),
               States = mnesia:index_read(pubsub_state, Nidx, #pubsub_state.nodeidx),
               lists:foreach(fun(#pubsub_state{stateid = Key}) -> mnesia:delete({pubsub_state, Key}) end,
                             States),
@@ -122,8 +132,12 @@ clear(Host, Nidx) ->
               mnesia:delete({pubsub_last_item, {Host, Nidx}})
       end).
 
+delete_items(Nidx) ->
+    Items = mnesia:index_read(pubsub_item, Nidx, #pubsub_item.nodeidx),
+    lists:foreach(fun(#pubsub_item{itemid = Key}) -> mnesia:delete({pubsub_item, Key}) end, Items).
+
 database_failure() ->
-    xmpp:err_internal_server_error(?T("Database failure"), ejabberd_option:language()).
+    twitter_error:stanza_error(storage_failed, ejabberd_option:language()).
 
 %% @doc Whose posts the node with this index stores. To be called in a pubsub transaction.
 -spec owner(mod_pubsub:nodeIdx()) ->
@@ -160,7 +174,8 @@ places(Host, Author) ->
         Nidx ->
             Args = [Nidx, mod_pubsub:service_jid(Host), undefined],
             {Items, _} = result(action(Host, get_items, Args)),
-            [{micros(At), Id} || #pubsub_item{itemid = {Id, _}, creation = {At, _}} <- Items]
+            [{micros(At), Id} || #pubsub_item{itemid = {Id, _}, creation = {At, _}} = Item <- Items,
+                                 is_whole(Item, Author)]
     end.
 
 %% @doc Some posts, in one go: the node of each author is looked up once, and the items are read in one
@@ -181,13 +196,32 @@ post(none, _Author, _Id) ->
     none;
 post(Nidx, Author, Id) ->
     case node_twitter:get_item(Nidx, Id) of
-        {result, #pubsub_item{creation = {At, _}, payload = Payload}} ->
-            {ok, #{author => Author, id => Id, at => At, payload => Payload}};
+        {result, Item} ->
+            case is_whole(Item, Author) of
+                true ->
+                    #pubsub_item{creation = {At, _}, payload = Payload} = Item,
+                    {ok, #{author => Author, id => Id, at => At, payload => Payload}};
+                false ->
+                    none
+            end;
         {error, #stanza_error{reason = 'item-not-found'}} ->
             none;
         {error, Error} ->
             throw({refused, Error})
     end.
+
+%% Whether a record holds what we have once written. One that does not costs only itself, not the stream of
+%% its author and of all his friends.
+is_whole(#pubsub_item{itemid = {Id, _}, creation = {{Mega, Seconds, Micro}, _}, payload = Payload}, Author)
+  when is_binary(Id), is_integer(Mega), is_integer(Seconds), is_integer(Micro) ->
+    twitter_post:is_payload(Payload) orelse left_out(Id, Author);
+is_whole(#pubsub_item{itemid = ItemId}, Author) ->
+    left_out(ItemId, Author).
+
+left_out(Id, Author) ->
+    ?ERROR_MSG("A post of ~ts is left out, for its record in the table pubsub_item is damaged: ~tp",
+               [Author, Id]),
+    false.
 
 %% @doc Returns when all that was written is safe from a crash of the virtual machine. Mnesia keeps
 %% its log in memory for up to two seconds; a post that was acknowledged must not be lost in them.

@@ -1,0 +1,329 @@
+%%% Storage fails: a table is gone, or cannot be written, or a record in it is damaged. Clients get an error,
+%%% the log says what is wrong but not what was posted, nothing else breaks, nobody sees what he may not see,
+%%% and when storage is back everything works without a restart.
+-module(storage_SUITE).
+
+-include_lib("ejabberd/include/pubsub.hrl").
+-include_lib("stdlib/include/assert.hrl").
+-include_lib("fast_xml/include/fxml.hrl").
+
+-export([suite/0, all/0, init_per_suite/1, end_per_suite/1, init_per_testcase/2, end_per_testcase/2]).
+-export([
+    no_items/1,
+    no_nodes/1,
+    no_states/1,
+    no_rosters/1,
+    no_blocks/1,
+    nothing_can_be_written/1,
+    an_account_is_deleted_without_storage/1,
+    damaged_records_cost_only_themselves/1,
+    a_post_that_its_author_does_not_own/1
+]).
+
+-define(HOST, <<"localhost">>).
+-define(MINE, <<"/twitter/MyStream">>).
+-define(FRIENDS, <<"/twitter/FriendsStream">>).
+-define(SECRET, <<"Do not tell the log">>).
+
+suite() ->
+    [{timetrap, {seconds, 60}}].
+
+all() ->
+    [
+        no_items,
+        no_nodes,
+        no_states,
+        no_rosters,
+        no_blocks,
+        nothing_can_be_written,
+        an_account_is_deleted_without_storage,
+        damaged_records_cost_only_themselves,
+        a_post_that_its_author_does_not_own
+    ].
+
+init_per_suite(Config) ->
+    twitter_cases:start(Config).
+
+end_per_suite(Config) ->
+    twitter_cases:stop(Config).
+
+init_per_testcase(_Case, Config) ->
+    [Bob, Alice, Carol] = twitter_cases:friends(Config, [<<"bob">>, <<"alice">>, <<"carol">>]),
+    Posts = twitter_requests:publish_all(Alice, [<<"a">>, <<"b">>]),
+    Posts = twitter_reading:posts(Bob, ?FRIENDS),
+    _ = twitter_events:received(twitter_cases:server(Config), Bob),
+    [{clients, {Alice, Bob, Carol}}, {posts, Posts} | Config].
+
+end_per_testcase(_Case, Config) ->
+    {Alice, Bob, Carol} = proplists:get_value(clients, Config),
+    [ok = twitter_client:close(Client) || Client <- [Alice, Bob, Carol]],
+    ok.
+
+%%% Tables
+
+no_items(Config) ->
+    without(Config, pubsub_item, [{publish, failed}, {retract, failed}, {purge, failed}, {items, failed}, {rows, failed}]).
+
+no_nodes(Config) ->
+    without(Config, pubsub_node, [{publish, failed}, {retract, failed}, {purge, failed}, {items, failed}, {rows, failed}]).
+
+%% Nor are the posts of an author deleted who seems to own nothing.
+no_states(Config) ->
+    without(Config, pubsub_state, [{publish, failed}, {retract, failed}, {purge, failed}, {items, read}, {rows, read}]).
+
+without(Config, Table, Outcomes) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob, _} = clients(Config),
+    Log = said(Server, fun() ->
+        gone(Server, Table, fun() ->
+            ok = forget(Config),
+            [?assertEqual({Request, Outcome}, {Request, outcome(request(Request, Config))}) || {Request, Outcome} <- Outcomes],
+            ok = others_work(Server, Bob)
+        end)
+    end),
+    Failed = length([failed || {_, failed} <- Outcomes]),
+    Said = [Entry || Entry <- errors(Log), re:run(Entry, ["A request of .*{no_exists.*", atom_to_list(Table)]) =/= nomatch],
+    ?assertEqual(Failed, length(Said)),
+    ok = nothing_else(Log, Failed),
+    ?assertEqual([], twitter_events:received(Server, Bob)),
+    ok = forget(Config),
+    ok = works(Config, Alice, Bob, posts(Config)).
+
+%% Nobody has friends then, as far as ejabberd's hooks tell.
+no_rosters(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob, _} = clients(Config),
+    Log = said(Server, fun() ->
+        gone(Server, roster, fun() ->
+            [?assertEqual({Request, failed}, {Request, outcome(request(Request, Config))}) || Request <- [items, rows, friends]],
+            ?assertEqual({publish, read}, {publish, outcome(request(publish, Config))}),
+            ?assertEqual([], twitter_events:received(Server, Bob))
+        end)
+    end),
+    {_, _} = binary:match(Log, <<"A post of ", (twitter_client:bare(Alice))/binary, " was not sent to all">>),
+    ok = nothing_else(Log, 4),
+    ok = works(Config, Alice, Bob, posts(Config) ++ [{twitter_client:bare(Alice), <<"x">>}]).
+
+%% Nobody is blocked then, as far as ejabberd's hooks tell.
+no_blocks(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob, Carol} = clients(Config),
+    Jid = twitter_client:bare(Alice),
+    ok = twitter_users:befriend(Server, twitter_cases:user(Alice), twitter_cases:user(Carol)),
+    ok = twitter_users:block(Carol, Jid),
+    Log = said(Server, fun() ->
+        gone(Server, privacy, fun() ->
+            ?assertEqual(failed, outcome(twitter_requests:items(Carol, ?FRIENDS))),
+            ?assertEqual({publish, read}, {publish, outcome(request(publish, Config))}),
+            ?assertEqual([], twitter_events:received(Server, Carol)),
+            ?assertEqual([], twitter_events:received(Server, Bob))
+        end)
+    end),
+    ok = nothing_else(Log, 2),
+    ok = works(Config, Alice, Bob, posts(Config) ++ [{Jid, <<"x">>}]),
+    ?assertEqual([], twitter_events:received(Server, Carol)),
+    ?assertEqual([], twitter_reading:posts(Carol, ?FRIENDS)).
+
+nothing_can_be_written(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob, _} = clients(Config),
+    Set = fun(Mode) -> {atomic, ok} = mnesia(Server, change_table_access_mode, [pubsub_item, Mode]) end,
+    Log = said(Server, fun() ->
+        _ = Set(read_only),
+        try
+            ?assertEqual(failed, outcome(request(publish, Config))),
+            ?assertEqual(failed, outcome(request(retract, Config))),
+            ok = forget(Config),
+            ?assertEqual(posts(Config), twitter_reading:posts(Bob, ?FRIENDS)),
+            ok = others_work(Server, Bob)
+        after
+            Set(read_write)
+        end
+    end),
+    ok = nothing_else(Log, 2),
+    ?assertEqual([], twitter_events:received(Server, Bob)),
+    ok = works(Config, Alice, Bob, posts(Config)).
+
+%% It cannot be helped, but it is said.
+an_account_is_deleted_without_storage(Config) ->
+    Server = twitter_cases:server(Config),
+    Dave = twitter_users:fresh(Server, <<"dave">>),
+    Client = twitter_users:login(Server, Dave),
+    _ = twitter_requests:publish(Client, ?SECRET),
+    ok = twitter_client:close(Client),
+    Log = said(Server, fun() ->
+        gone(Server, pubsub_item, fun() -> ok = twitter_users:unregister(Server, Dave) end)
+    end),
+    {_, _} = binary:match(Log, <<"The posts of ", (twitter_users:jid(Dave))/binary, " at pubsub.localhost are left">>),
+    %% As it says.
+    ok = twitter_users:unregister(Server, Dave),
+    {Name, Host} = Dave,
+    Dave = twitter_users:register(Server, Name, Host),
+    ?assertEqual([], twitter_reading:posts(twitter_users:login(Server, Dave), ?MINE)).
+
+%%% Records
+
+damaged_records_cost_only_themselves(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob, _} = clients(Config),
+    [{Author, <<"a">>}, {Author, <<"b">>}] = posts(Config),
+    [Item] = [I || #pubsub_item{itemid = {<<"b">>, _}, creation = {_, {Name, _, _}}} = I <- items(Server), Name =:= element(1, twitter_cases:user(Alice))],
+    Text = #xmlel{name = <<"x">>, children = [{xmlcdata, <<"Hidden">>}]},
+    Damages = [
+        Item#pubsub_item{payload = Damage}
+     || Damage <- [garbage, [garbage], [Text | garbage], [Text#xmlel{children = [{xmlcdata, <<255>>}]}], [Text#xmlel{attrs = [{<<"a">>, 1}]}],
+                   [Text#xmlel{children = [Text#xmlel{name = 1}]}], [{element, <<"x">>}]]
+    ] ++ [Item#pubsub_item{creation = {never, {}}}],
+    lists:foreach(
+        fun(Damaged) ->
+            ok = mnesia(Server, dirty_write, [Damaged]),
+            ok = forget(Config),
+            Log = said(Server, fun() ->
+                ?assertEqual([{Author, <<"a">>}], twitter_reading:posts(Bob, ?FRIENDS)),
+                ?assertEqual([<<"/twitter/FriendsStream/a">>], [Node || {Node, _} <- twitter_reading:rows(Bob, ?FRIENDS)]),
+                ?assertEqual([], twitter_reading:posts(Bob, ?FRIENDS, #{ids => [<<"b">>]})),
+                ?assertEqual(<<"item-not-found">>, twitter_answers:refusal(twitter_requests:info(Bob, <<?FRIENDS/binary, "/b">>)))
+            end),
+            {_, _} = binary:match(Log, <<"A post of ", Author/binary, " is left out">>),
+            ?assertEqual(nomatch, binary:match(Log, <<"Hidden">>)),
+            ?assertEqual([], [Entry || Entry <- errors(Log), nomatch =:= binary:match(Entry, <<"is left out">>)])
+        end,
+        Damages
+    ),
+    %% Whoever knows the id can mend it, or delete it.
+    ok = mnesia(Server, dirty_write, [hd(Damages)]),
+    <<"b">> = twitter_requests:publish(Alice, <<"b">>, <<"Mended">>),
+    ?assertEqual([{Author, <<"a">>}, {Author, <<"b">>}], twitter_reading:posts(Bob, ?FRIENDS)),
+    ok = mnesia(Server, dirty_write, [hd(Damages)]),
+    ok = forget(Config),
+    ok = twitter_requests:retract(Alice, <<"b">>),
+    ok = forget(Config),
+    ok = works(Config, Alice, Bob, [{Author, <<"a">>}]).
+
+%% A crash of the virtual machine can leave a post whose author's state does not name it.
+a_post_that_its_author_does_not_own(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob, _} = clients(Config),
+    Lost = fun() ->
+        [State] = [S || #pubsub_state{stateid = {{Name, _, _}, _}} = S <- mnesia(Server, dirty_match_object, [wild(Server, pubsub_state)]),
+                        Name =:= element(1, twitter_cases:user(Alice))],
+        ok = mnesia(Server, dirty_write, [State#pubsub_state{items = []}])
+    end,
+    ok = Lost(),
+    ?assertEqual(posts(Config), twitter_reading:posts(Bob, ?FRIENDS)),
+    ok = twitter_requests:retract(Alice, <<"a">>),
+    ?assertEqual([{retract, twitter_client:bare(Alice), <<"a">>}], twitter_events:posts(Server, Bob)),
+    ?assertEqual(tl(posts(Config)), twitter_reading:posts(Bob, ?FRIENDS)),
+    ?assertEqual(<<"item-not-found">>, outcome(request(retract, Config))),
+    ok = twitter_requests:purge(Alice),
+    ok = forget(Config),
+    ?assertEqual([], twitter_reading:posts(Bob, ?FRIENDS)),
+    ok = works(Config, Alice, Bob, []).
+
+%%% Requests
+
+request(publish, Config) ->
+    {Alice, _, _} = clients(Config),
+    twitter_requests:pubsub(Alice, set, ["<publish node='/twitter/MyStream'><item id='x'>", ?SECRET, "</item></publish>"]);
+request(retract, Config) ->
+    {Alice, _, _} = clients(Config),
+    twitter_requests:pubsub(Alice, set, ["<retract node='/twitter/MyStream'><item id='a'/></retract>"]);
+request(purge, Config) ->
+    {Alice, _, _} = clients(Config),
+    twitter_requests:owner(Alice, set, ["<purge node='/twitter/MyStream'/>"]);
+request(items, Config) ->
+    {_, Bob, _} = clients(Config),
+    twitter_requests:items(Bob, ?FRIENDS);
+request(rows, Config) ->
+    {_, Bob, _} = clients(Config),
+    twitter_requests:rows(Bob, ?FRIENDS);
+request(friends, Config) ->
+    {_, Bob, _} = clients(Config),
+    twitter_requests:rows(Bob, <<"/twitter/MyFriends">>).
+
+%% The request is not sent back.
+outcome(Answer) ->
+    case twitter_answers:refusal(Answer) of
+        none ->
+            read;
+        <<"internal-server-error">> ->
+            <<"Database failure">> = twitter_answers:error_text(Answer),
+            [#xmlel{name = <<"error">>}] = Answer#xmlel.children,
+            failed;
+        Other ->
+            Other
+    end.
+
+others_work(Server, Bob) ->
+    Newcomer = twitter_users:login(Server, twitter_users:fresh(Server, <<"dave">>)),
+    ok = twitter_client:send(Newcomer, ["<message to='", twitter_client:jid(Bob), "' id='hello'><body>Hello</body></message>"]),
+    #xmlel{} = twitter_client:expect(Bob, fun(Stanza) -> fxml:get_tag_attr_s(<<"id">>, Stanza) =:= <<"hello">> end),
+    twitter_client:close(Newcomer).
+
+works(Config, Alice, Bob, Posts) ->
+    Server = twitter_cases:server(Config),
+    ?assertEqual(Posts, twitter_reading:posts(Bob, ?FRIENDS)),
+    _ = twitter_events:received(Server, Bob),
+    Id = twitter_requests:publish(Alice, <<"Here we are again">>),
+    ?assertMatch([{item, _, Id, _}], twitter_events:posts(Server, Bob)),
+    ?assertEqual(Posts ++ [{twitter_client:bare(Alice), Id}], twitter_reading:posts(Bob, ?FRIENDS)),
+    twitter_ordinary:check(Server).
+
+%%% Storage and log
+
+%% Runs `Fun' while there is no such table.
+gone(Server, Table, Fun) ->
+    Info = fun(What) -> {What, mnesia(Server, table_info, [Table, What])} end,
+    {attributes, Attributes} = Info(attributes),
+    {index, Positions} = Info(index),
+    Index = [lists:nth(Position - 1, Attributes) || Position <- Positions],
+    Definition = [{index, Index} | [Info(What) || What <- [attributes, type, record_name, disc_copies, disc_only_copies, ram_copies]]],
+    Records = mnesia(Server, dirty_match_object, [Table, wild(Server, Table)]),
+    {atomic, ok} = mnesia(Server, delete_table, [Table]),
+    try
+        Fun()
+    after
+        {atomic, ok} = mnesia(Server, create_table, [Table, Definition]),
+        [ok = mnesia(Server, dirty_write, [Table, Record]) || Record <- Records]
+    end.
+
+mnesia(Server, Function, Args) ->
+    twitter_server:call(Server, mnesia, Function, Args).
+
+wild(Server, Table) ->
+    mnesia(Server, table_info, [Table, wild_pattern]).
+
+items(Server) ->
+    mnesia(Server, dirty_match_object, [wild(Server, pubsub_item)]).
+
+forget(Config) ->
+    {Alice, _, _} = clients(Config),
+    twitter_cases:forget(Config, twitter_client:bare(Alice)).
+
+%% What the log says meanwhile.
+said(Server, Fun) ->
+    Length = byte_size(twitter_server:log(Server)),
+    _ = Fun(),
+    <<_:Length/binary, Log/binary>> = twitter_server:log(Server),
+    Log.
+
+%% So many errors were logged, and nothing of what was posted. What ejabberd's own modules say does not count.
+nothing_else(Log, Count) ->
+    {Ours, Others} = lists:partition(
+        fun(Entry) -> re:run(Entry, "^[^\n]*(A request of|A post of)") =/= nomatch end, errors(Log)
+    ),
+    ?assertEqual(Count, length(Ours)),
+    ?assertEqual([], [Entry || Entry <- Ours, binary:match(Entry, ?SECRET) =/= nomatch]),
+    Stock = "Hook .* crashed when running mod_(pubsub|roster|privacy)",
+    ?assertEqual([], [Entry || Entry <- Others, re:run(Entry, Stock) =:= nomatch]),
+    ok.
+
+errors(Log) ->
+    Entries = re:split(Log, "\n(?=[0-9]{4}-[0-9-]+[ T][0-9:.+]+ \\[)"),
+    [Entry || Entry <- Entries, nomatch =/= re:run(Entry, "^[^\n]*\\[(error|critical)\\]")].
+
+clients(Config) ->
+    proplists:get_value(clients, Config).
+
+posts(Config) ->
+    proplists:get_value(posts, Config).

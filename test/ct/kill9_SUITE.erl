@@ -2,12 +2,14 @@
 -module(kill9_SUITE).
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
--export([each_result_is_safe_from_kill9/1, concurrent_authors_survive_kill9/1]).
+-export([each_result_is_safe_from_kill9/1, concurrent_authors_survive_kill9/1, what_a_friend_has_seen_is_stored/1]).
+
+-include_lib("stdlib/include/assert.hrl").
 
 -define(MINE, <<"/twitter/MyStream">>).
 
 all() ->
-    [each_result_is_safe_from_kill9, concurrent_authors_survive_kill9].
+    [each_result_is_safe_from_kill9, concurrent_authors_survive_kill9, what_a_friend_has_seen_is_stored].
 
 init_per_suite(Config) ->
     twitter_cases:start(Config).
@@ -80,6 +82,75 @@ concurrent_authors_survive_kill9(Config) ->
         [1, 2, 3]
     ),
     ok.
+
+%% Nobody sees what a crash takes back: killed again and again, after any number of results, also between a
+%% post and its result. Edits count upwards, so that an older one is told from a newer one.
+what_a_friend_has_seen_is_stored(Config) ->
+    Server = twitter_cases:server(Config),
+    [Reader | Authors] = twitter_cases:offline_friends(Config, [<<"reader">>, <<"ann">>, <<"ben">>, <<"cat">>]),
+    Seen = lists:append([seen_until_killed(Server, Reader, Authors, Round) || Round <- lists:seq(1, 8)]),
+    ?assert(length(Seen) > 100),
+    Stream = twitter_cases:friends_stream(Config, Reader),
+    Stored = maps:from_list([{{Publisher, Id}, binary_to_integer(Text)} || {Publisher, Id, Text} <- Stream]),
+    %% None twice.
+    ?assertEqual(length(Stream), map_size(Stored)),
+    ?assertEqual([], [Post || {Publisher, Id, Number} = Post <- Seen, Number > maps:get({Publisher, Id}, Stored, 0)]),
+    %% Nor half: what is there can be deleted.
+    lists:foreach(
+        fun(Author) ->
+            Client = twitter_users:login(Server, Author),
+            [ok = twitter_requests:retract(Client, Id) || {_, Id, _} <- twitter_reading:stream(Client, ?MINE)],
+            [] = twitter_reading:stream(Client, ?MINE)
+        end,
+        Authors
+    ),
+    [] = twitter_cases:friends_stream(Config, Reader).
+
+%% What a friend was sent or an author was told is stored: publisher, id and how many edits.
+seen_until_killed(Server, Reader, Authors, Round) ->
+    Friend = twitter_users:login(Server, Reader),
+    Writers = [
+        {Author, spawn_counter(twitter_users:login(Server, Author), Round)}
+     || Author <- Authors
+    ],
+    await_results(Round, rand:uniform(60)),
+    ok = twitter_server:kill9(Server),
+    Told = [
+        receive
+            {stopped, Writer, Posts} -> [{twitter_users:jid(Author), Id, Number} || {Id, Number} <- Posts]
+        end
+     || {Author, Writer} <- Writers
+    ],
+    Pushed = [
+        {Publisher, Id, binary_to_integer(Text)}
+     || Event <- lists:filter(twitter_events:is_event(), all_received(Friend)),
+        {item, Publisher, Id, [{xmlcdata, Text}]} <- twitter_events:entries(Event)
+    ],
+    ok = twitter_server:restart(Server),
+    Pushed ++ lists:append(Told).
+
+all_received(Client) ->
+    try
+        error({received, twitter_client:expect(Client, fun(_) -> false end)})
+    catch
+        error:{connection_closed, Received} -> Received
+    end.
+
+%% Publishes numbers, under ids of which each is used some times, until the connection breaks.
+spawn_counter(Client, Round) ->
+    Caller = self(),
+    spawn_link(fun() -> Caller ! {stopped, self(), count(Client, Caller, Round, 1, [])} end).
+
+count(Client, Caller, Round, N, Posts) ->
+    Number = Round * 1_000_000 + N,
+    Id = integer_to_binary(N div 3),
+    try twitter_requests:publish(Client, Id, integer_to_binary(Number)) of
+        Id ->
+            Caller ! {result, Round},
+            count(Client, Caller, Round, N + 1, [{Id, Number} | Posts])
+    catch
+        error:{connection_closed, _} -> Posts
+    end.
 
 %%% Writers
 

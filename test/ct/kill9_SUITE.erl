@@ -88,7 +88,7 @@ concurrent_authors_survive_kill9(Config) ->
 what_a_friend_has_seen_is_stored(Config) ->
     Server = twitter_cases:server(Config),
     [Reader | Authors] = twitter_cases:offline_friends(Config, [<<"reader">>, <<"ann">>, <<"ben">>, <<"cat">>]),
-    Seen = lists:append([seen_until_killed(Server, Reader, Authors, Round) || Round <- lists:seq(1, 8)]),
+    Seen = lists:append([seen_until_killed(Server, Reader, Authors, Round) || Round <- lists:seq(1, 6)]),
     ?assert(length(Seen) > 100),
     Stream = twitter_cases:friends_stream(Config, Reader),
     Stored = maps:from_list([{{Publisher, Id}, binary_to_integer(Text)} || {Publisher, Id, Text} <- Stream]),

@@ -62,28 +62,29 @@ end_per_testcase(_Case, Config) ->
 %%% Tables
 
 no_items(Config) ->
-    without(Config, pubsub_item, [{publish, failed}, {retract, failed}, {purge, failed}, {items, failed}, {rows, failed}]).
+    without(Config, pubsub_item, failed).
 
 no_nodes(Config) ->
-    without(Config, pubsub_node, [{publish, failed}, {retract, failed}, {purge, failed}, {items, failed}, {rows, failed}]).
+    without(Config, pubsub_node, failed).
 
 %% Nor are the posts of an author deleted who seems to own nothing.
 no_states(Config) ->
-    without(Config, pubsub_state, [{publish, failed}, {retract, failed}, {purge, failed}, {items, read}, {rows, read}]).
+    without(Config, pubsub_state, read).
 
-without(Config, Table, Outcomes) ->
+without(Config, Table, Reading) ->
+    Outcomes = [{Write, failed} || Write <- [publish, retract, purge]] ++ [{Read, Reading} || Read <- [items, rows]],
     Server = twitter_cases:server(Config),
     {Alice, Bob, _} = clients(Config),
-    Log = said(Server, fun() ->
-        gone(Server, Table, fun() ->
+    Log = twitter_log:said(Server, fun() ->
+        twitter_mnesia:without(Server, Table, fun() ->
             ok = forget(Config),
-            [?assertEqual({Request, Outcome}, {Request, outcome(request(Request, Config))}) || {Request, Outcome} <- Outcomes],
+            ?assertEqual(Outcomes, [{Request, outcome(request(Request, Config))} || {Request, _} <- Outcomes]),
             ok = others_work(Server, Bob)
         end)
     end),
     Failed = length([failed || {_, failed} <- Outcomes]),
-    Said = [Entry || Entry <- errors(Log), re:run(Entry, ["A request of .*{no_exists.*", atom_to_list(Table)]) =/= nomatch],
-    ?assertEqual(Failed, length(Said)),
+    Named = ["A request of .*{no_exists.*", atom_to_list(Table)],
+    ?assertEqual(Failed, length([Entry || Entry <- twitter_log:errors(Log), re:run(Entry, Named) =/= nomatch])),
     ok = nothing_else(Log, Failed),
     ?assertEqual([], twitter_events:received(Server, Bob)),
     ok = forget(Config),
@@ -93,9 +94,10 @@ without(Config, Table, Outcomes) ->
 no_rosters(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob, _} = clients(Config),
-    Log = said(Server, fun() ->
-        gone(Server, roster, fun() ->
-            [?assertEqual({Request, failed}, {Request, outcome(request(Request, Config))}) || Request <- [items, rows, friends]],
+    Log = twitter_log:said(Server, fun() ->
+        twitter_mnesia:without(Server, roster, fun() ->
+            [?assertEqual({Request, failed}, {Request, outcome(request(Request, Config))})
+             || Request <- [items, rows, friends]],
             ?assertEqual({publish, read}, {publish, outcome(request(publish, Config))}),
             ?assertEqual([], twitter_events:received(Server, Bob))
         end)
@@ -111,8 +113,8 @@ no_blocks(Config) ->
     Jid = twitter_client:bare(Alice),
     ok = twitter_users:befriend(Server, twitter_cases:user(Alice), twitter_cases:user(Carol)),
     ok = twitter_users:block(Carol, Jid),
-    Log = said(Server, fun() ->
-        gone(Server, privacy, fun() ->
+    Log = twitter_log:said(Server, fun() ->
+        twitter_mnesia:without(Server, privacy, fun() ->
             ?assertEqual(failed, outcome(twitter_requests:items(Carol, ?FRIENDS))),
             ?assertEqual({publish, read}, {publish, outcome(request(publish, Config))}),
             ?assertEqual([], twitter_events:received(Server, Carol)),
@@ -127,8 +129,8 @@ no_blocks(Config) ->
 nothing_can_be_written(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob, _} = clients(Config),
-    Set = fun(Mode) -> {atomic, ok} = mnesia(Server, change_table_access_mode, [pubsub_item, Mode]) end,
-    Log = said(Server, fun() ->
+    Set = fun(Mode) -> {atomic, ok} = twitter_mnesia:call(Server, change_table_access_mode, [pubsub_item, Mode]) end,
+    Log = twitter_log:said(Server, fun() ->
         _ = Set(read_only),
         try
             ?assertEqual(failed, outcome(request(publish, Config))),
@@ -151,10 +153,11 @@ an_account_is_deleted_without_storage(Config) ->
     Client = twitter_users:login(Server, Dave),
     _ = twitter_requests:publish(Client, ?SECRET),
     ok = twitter_client:close(Client),
-    Log = said(Server, fun() ->
-        gone(Server, pubsub_item, fun() -> ok = twitter_users:unregister(Server, Dave) end)
+    Log = twitter_log:said(Server, fun() ->
+        twitter_mnesia:without(Server, pubsub_item, fun() -> ok = twitter_users:unregister(Server, Dave) end)
     end),
-    {_, _} = binary:match(Log, <<"The posts of ", (twitter_users:jid(Dave))/binary, " at pubsub.localhost are left">>),
+    Said = <<"The posts of ", (twitter_users:jid(Dave))/binary, " at pubsub.localhost are left">>,
+    {_, _} = binary:match(Log, Said),
     %% As it says.
     ok = twitter_users:unregister(Server, Dave),
     {Name, Host} = Dave,
@@ -167,34 +170,41 @@ damaged_records_cost_only_themselves(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob, _} = clients(Config),
     [{Author, <<"a">>}, {Author, <<"b">>}] = posts(Config),
-    [Item] = [I || #pubsub_item{itemid = {<<"b">>, _}, creation = {_, {Name, _, _}}} = I <- items(Server), Name =:= element(1, twitter_cases:user(Alice))],
+    {User, ?HOST} = twitter_cases:user(Alice),
+    Items = twitter_mnesia:all(Server, pubsub_item),
+    [Item] = [I || #pubsub_item{itemid = {<<"b">>, _}, creation = {_, {Name, _, _}}} = I <- Items, Name =:= User],
     Text = #xmlel{name = <<"x">>, children = [{xmlcdata, <<"Hidden">>}]},
     Damages = [
         Item#pubsub_item{payload = Damage}
-     || Damage <- [garbage, [garbage], [Text | garbage], [Text#xmlel{children = [{xmlcdata, <<255>>}]}], [Text#xmlel{attrs = [{<<"a">>, 1}]}],
-                   [Text#xmlel{children = [Text#xmlel{name = 1}]}], [{element, <<"x">>}]]
+     || Damage <- [
+            garbage, [garbage], [Text | garbage], [{element, <<"x">>}],
+            [Text#xmlel{children = [{xmlcdata, <<255>>}]}], [Text#xmlel{attrs = [{<<"a">>, 1}]}],
+            [Text#xmlel{children = [Text#xmlel{name = 1}]}]
+        ]
     ] ++ [Item#pubsub_item{creation = {never, {}}}],
     lists:foreach(
         fun(Damaged) ->
-            ok = mnesia(Server, dirty_write, [Damaged]),
+            ok = twitter_mnesia:call(Server, dirty_write, [Damaged]),
             ok = forget(Config),
-            Log = said(Server, fun() ->
+            Log = twitter_log:said(Server, fun() ->
                 ?assertEqual([{Author, <<"a">>}], twitter_reading:posts(Bob, ?FRIENDS)),
-                ?assertEqual([<<"/twitter/FriendsStream/a">>], [Node || {Node, _} <- twitter_reading:rows(Bob, ?FRIENDS)]),
+                ?assertMatch([{<<"/twitter/FriendsStream/a">>, _}], twitter_reading:rows(Bob, ?FRIENDS)),
                 ?assertEqual([], twitter_reading:posts(Bob, ?FRIENDS, #{ids => [<<"b">>]})),
-                ?assertEqual(<<"item-not-found">>, twitter_answers:refusal(twitter_requests:info(Bob, <<?FRIENDS/binary, "/b">>)))
+                Info = twitter_requests:info(Bob, <<?FRIENDS/binary, "/b">>),
+                ?assertEqual(<<"item-not-found">>, twitter_answers:refusal(Info))
             end),
             {_, _} = binary:match(Log, <<"A post of ", Author/binary, " is left out">>),
             ?assertEqual(nomatch, binary:match(Log, <<"Hidden">>)),
-            ?assertEqual([], [Entry || Entry <- errors(Log), nomatch =:= binary:match(Entry, <<"is left out">>)])
+            Others = [Entry || Entry <- twitter_log:errors(Log), binary:match(Entry, <<"is left out">>) =:= nomatch],
+            ?assertEqual([], Others)
         end,
         Damages
     ),
     %% Whoever knows the id can mend it, or delete it.
-    ok = mnesia(Server, dirty_write, [hd(Damages)]),
+    ok = twitter_mnesia:call(Server, dirty_write, [hd(Damages)]),
     <<"b">> = twitter_requests:publish(Alice, <<"b">>, <<"Mended">>),
     ?assertEqual([{Author, <<"a">>}, {Author, <<"b">>}], twitter_reading:posts(Bob, ?FRIENDS)),
-    ok = mnesia(Server, dirty_write, [hd(Damages)]),
+    ok = twitter_mnesia:call(Server, dirty_write, [hd(Damages)]),
     ok = forget(Config),
     ok = twitter_requests:retract(Alice, <<"b">>),
     ok = forget(Config),
@@ -205,9 +215,10 @@ a_post_that_its_author_does_not_own(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob, _} = clients(Config),
     Lost = fun() ->
-        [State] = [S || #pubsub_state{stateid = {{Name, _, _}, _}} = S <- mnesia(Server, dirty_match_object, [wild(Server, pubsub_state)]),
-                        Name =:= element(1, twitter_cases:user(Alice))],
-        ok = mnesia(Server, dirty_write, [State#pubsub_state{items = []}])
+        {Name, ?HOST} = twitter_cases:user(Alice),
+        States = twitter_mnesia:all(Server, pubsub_state),
+        [State] = [State || #pubsub_state{stateid = {{User, _, _}, _}} = State <- States, User =:= Name],
+        ok = twitter_mnesia:call(Server, dirty_write, [State#pubsub_state{items = []}])
     end,
     ok = Lost(),
     ?assertEqual(posts(Config), twitter_reading:posts(Bob, ?FRIENDS)),
@@ -224,7 +235,9 @@ a_post_that_its_author_does_not_own(Config) ->
 
 request(publish, Config) ->
     {Alice, _, _} = clients(Config),
-    twitter_requests:pubsub(Alice, set, ["<publish node='/twitter/MyStream'><item id='x'>", ?SECRET, "</item></publish>"]);
+    twitter_requests:pubsub(Alice, set, [
+        "<publish node='/twitter/MyStream'><item id='x'>", ?SECRET, "</item></publish>"
+    ]);
 request(retract, Config) ->
     {Alice, _, _} = clients(Config),
     twitter_requests:pubsub(Alice, set, ["<retract node='/twitter/MyStream'><item id='a'/></retract>"]);
@@ -256,8 +269,10 @@ outcome(Answer) ->
 
 others_work(Server, Bob) ->
     Newcomer = twitter_users:login(Server, twitter_users:fresh(Server, <<"dave">>)),
-    ok = twitter_client:send(Newcomer, ["<message to='", twitter_client:jid(Bob), "' id='hello'><body>Hello</body></message>"]),
-    #xmlel{} = twitter_client:expect(Bob, fun(Stanza) -> fxml:get_tag_attr_s(<<"id">>, Stanza) =:= <<"hello">> end),
+    Message = ["<message to='", twitter_client:jid(Bob), "' id='hello'><body>Hello</body></message>"],
+    ok = twitter_client:send(Newcomer, Message),
+    IsMessage = fun(Stanza) -> fxml:get_tag_attr_s(<<"id">>, Stanza) =:= <<"hello">> end,
+    #xmlel{} = twitter_client:expect(Bob, IsMessage),
     twitter_client:close(Newcomer).
 
 works(Config, Alice, Bob, Posts) ->
@@ -271,56 +286,20 @@ works(Config, Alice, Bob, Posts) ->
 
 %%% Storage and log
 
-%% Runs `Fun' while there is no such table.
-gone(Server, Table, Fun) ->
-    Info = fun(What) -> {What, mnesia(Server, table_info, [Table, What])} end,
-    {attributes, Attributes} = Info(attributes),
-    {index, Positions} = Info(index),
-    Index = [lists:nth(Position - 1, Attributes) || Position <- Positions],
-    Definition = [{index, Index} | [Info(What) || What <- [attributes, type, record_name, disc_copies, disc_only_copies, ram_copies]]],
-    Records = mnesia(Server, dirty_match_object, [Table, wild(Server, Table)]),
-    {atomic, ok} = mnesia(Server, delete_table, [Table]),
-    try
-        Fun()
-    after
-        {atomic, ok} = mnesia(Server, create_table, [Table, Definition]),
-        [ok = mnesia(Server, dirty_write, [Table, Record]) || Record <- Records]
-    end.
-
-mnesia(Server, Function, Args) ->
-    twitter_server:call(Server, mnesia, Function, Args).
-
-wild(Server, Table) ->
-    mnesia(Server, table_info, [Table, wild_pattern]).
-
-items(Server) ->
-    mnesia(Server, dirty_match_object, [wild(Server, pubsub_item)]).
-
 forget(Config) ->
     {Alice, _, _} = clients(Config),
     twitter_cases:forget(Config, twitter_client:bare(Alice)).
 
-%% What the log says meanwhile.
-said(Server, Fun) ->
-    Length = byte_size(twitter_server:log(Server)),
-    _ = Fun(),
-    <<_:Length/binary, Log/binary>> = twitter_server:log(Server),
-    Log.
-
 %% So many errors were logged, and nothing of what was posted. What ejabberd's own modules say does not count.
 nothing_else(Log, Count) ->
     {Ours, Others} = lists:partition(
-        fun(Entry) -> re:run(Entry, "^[^\n]*(A request of|A post of)") =/= nomatch end, errors(Log)
+        fun(Entry) -> re:run(Entry, "^[^\n]*(A request of|A post of)") =/= nomatch end, twitter_log:errors(Log)
     ),
     ?assertEqual(Count, length(Ours)),
     ?assertEqual([], [Entry || Entry <- Ours, binary:match(Entry, ?SECRET) =/= nomatch]),
     Stock = "Hook .* crashed when running mod_(pubsub|roster|privacy)",
     ?assertEqual([], [Entry || Entry <- Others, re:run(Entry, Stock) =:= nomatch]),
     ok.
-
-errors(Log) ->
-    Entries = re:split(Log, "\n(?=[0-9]{4}-[0-9-]+[ T][0-9:.+]+ \\[)"),
-    [Entry || Entry <- Entries, nomatch =/= re:run(Entry, "^[^\n]*\\[(error|critical)\\]")].
 
 clients(Config) ->
     proplists:get_value(clients, Config).

@@ -111,13 +111,10 @@ rename(Config, Client, Friend, Name) ->
 no_error_was_logged(Config) ->
     no_error(twitter_server:log(server(Config))).
 
-%% @doc The same where cases have killed processes: their supervisors say so, and whatever ends with a
-%% supervisor that was killed.
+%% @doc The same where cases have killed processes: supervisors say so.
 -spec no_error_but_of_killed_processes(config()) -> ok.
 no_error_but_of_killed_processes(Config) ->
-    Entries = re:split(twitter_server:log(server(Config)), "\n(?=[0-9]{4}-[0-9-]+[ T][0-9:.+]+ \\[)"),
-    Killed = "(reason: |exception exit: |Reason for termination ==\n\\*\\* )killed",
-    no_error(iolist_to_binary([[Entry, $\n] || Entry <- Entries, re:run(Entry, Killed) =:= nomatch])).
+    no_error(twitter_log:without_killed(twitter_server:log(server(Config)))).
 
 no_error(Log) ->
     {_, _} = binary:match(Log, <<"[info]">>),

@@ -112,7 +112,9 @@ killed(Server, Name) ->
 pool_killed(Server, Pool) ->
     Children = twitter_server:call(Server, supervisor, which_children, [process_name(Server, twitter_sup)]),
     [Supervisor] = [Pid || {_, Pid, supervisor, [Module]} <- Children, Module =:= Pool],
-    Workers = [{Name, twitter_server:call(Server, erlang, whereis, [Name])} || Name <- twitter_inside:workers(Server, Pool)],
+    Workers = [
+        {Name, twitter_server:call(Server, erlang, whereis, [Name])} || Name <- twitter_inside:workers(Server, Pool)
+    ],
     true = twitter_server:call(Server, erlang, exit, [Supervisor, kill]),
     [ok = twitter_inside:await_other(Server, Name, Worker) || {Name, Worker} <- Workers].
 

@@ -1,0 +1,28 @@
+%%% What the server under test writes to its log.
+-module(twitter_log).
+
+-export([said/2, errors/1, without_killed/1]).
+
+%% @doc What the log says while `Fun' runs.
+-spec said(twitter_server:server(), fun(() -> term())) -> binary().
+said(Server, Fun) ->
+    Length = byte_size(twitter_server:log(Server)),
+    _ = Fun(),
+    <<_:Length/binary, Log/binary>> = twitter_server:log(Server),
+    Log.
+
+%% @doc The entries that are errors.
+-spec errors(Log :: binary()) -> [binary()].
+errors(Log) ->
+    [Entry || Entry <- entries(Log), nomatch =/= re:run(Entry, "^[^\n]*\\[(error|critical)\\]")].
+
+%% @doc Without what supervisors say of processes that were killed, and those that ended with a supervisor
+%% that was.
+-spec without_killed(Log :: binary()) -> binary().
+without_killed(Log) ->
+    Killed = "(reason: |exception exit: |Reason for termination ==\n\\*\\* )killed",
+    iolist_to_binary([[Entry, $\n] || Entry <- entries(Log), re:run(Entry, Killed) =:= nomatch]).
+
+%% Each begins with the time.
+entries(Log) ->
+    re:split(Log, "\n(?=[0-9]{4}-[0-9-]+[ T][0-9:.+]+ \\[)").

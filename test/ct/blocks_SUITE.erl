@@ -1,6 +1,7 @@
 %%% Whoever blocks and whoever is blocked gets nothing, from the moment on at which the server has said
 %%% that the block is set, in whatever way it was set, and whatever becomes of those who know of it.
-%%% privacy_SUITE is about lists of sessions and of users. All cases run with `delivery: fast' and with `delivery: full'.
+%%% privacy_SUITE is about lists of sessions and of users. All cases run with `delivery: fast' and with
+%%% `delivery: full'.
 -module(blocks_SUITE).
 
 -include_lib("xmpp/include/xmpp.hrl").

@@ -27,7 +27,7 @@
 -define(NOTHING, #{push => false, read => false}).
 
 suite() ->
-    [{timetrap, {seconds, 120}}].
+    [{timetrap, {seconds, 240}}].
 
 all() ->
     [{group, remembered}, {group, asked}, a_post_that_waits_goes_with_its_account, no_error_was_logged].
@@ -78,9 +78,7 @@ a_change_is_effective_at_once(Config) ->
         _ = Gain(People),
         twitter_people:check(gained, ?ALL, People),
         _ = Lose(People),
-        twitter_people:check(lost, Left, People),
-        _ = Gain(People),
-        twitter_people:check(gained_again, ?ALL, People)
+        twitter_people:check(lost, Left, People)
     end).
 
 %% He comes back to what is his now: also the posts that he has missed.
@@ -88,7 +86,7 @@ a_change_while_the_reader_is_away(Config) ->
     for_each_way(Config, away, [true, only], fun(#{before := Before, gain := Gain, lose := Lose, left := Left}) ->
         People = twitter_people:meet(Config),
         _ = Before(People),
-        lists:foldl(fun come_back/2, People, [{Gain, ?ALL}, {Lose, Left}, {Gain, ?ALL}])
+        lists:foldl(fun come_back/2, People, [{Gain, ?ALL}, {Lose, Left}])
     end).
 
 come_back({Change, Rights}, #{author := Alice} = Present) ->

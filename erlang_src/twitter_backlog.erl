@@ -79,8 +79,13 @@ delete(Table, Key) ->
 -spec take(table(), worker(), twitter_nif:jid()) -> [twitter_fanout:post()].
 take(Table, Worker, Author) ->
     try next(Table, Worker, Author) of
-        {Key, Post, _Noted} -> [Post || delete(Table, Key)] ++ take(Table, Worker, Author);
-        none -> []
+        {Key, Post, _Noted} ->
+            case delete(Table, Key) of
+                true -> [Post | take(Table, Worker, Author)];
+                false -> take(Table, Worker, Author)
+            end;
+        none ->
+            []
     catch
         %% Nobody sends anything.
         error:badarg -> []

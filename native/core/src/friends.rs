@@ -84,7 +84,8 @@ impl Roster {
                 .entry(line.jid)
                 .or_insert_with(|| (String::new(), Subscription::None));
             entry.1 = entry.1.or(line.subscription);
-            if entry.0.trim().is_empty() {
+            // Of the names that show something, the first.
+            if one_line(&entry.0).is_empty() {
                 entry.0 = line.name;
             }
         }
@@ -136,7 +137,9 @@ mod tests {
                 contact("both@h", " ", Both),
                 contact("alice@h", "Myself", Both),
                 contact("twice@h", "", To),
+                contact("twice@h", "\u{200b}", From),
                 contact("twice@h", "Twice", From),
+                contact("twice@h", "Thrice", From),
             ],
         );
         let friends: Vec<_> = roster

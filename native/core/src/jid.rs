@@ -41,23 +41,24 @@ impl BareJid {
     /// The string is empty, has an empty or overlong part, a resource, or a character that no JID
     /// part may have.
     pub fn parse(text: &str) -> Result<Self, InvalidJid> {
-        let (local, domain) = match text.split_once('@') {
-            Some((local, domain)) => (Some(local), domain),
-            None => (None, text),
-        };
-        if domain.is_empty() || local.is_some_and(str::is_empty) {
-            return Err(InvalidJid(Reason::Empty));
+        match text.split_once('@') {
+            Some((local, domain)) => check(local).and(check(domain)),
+            None => check(text),
         }
-        if domain.len() > MAX_PART || local.is_some_and(|part| part.len() > MAX_PART) {
-            return Err(InvalidJid(Reason::TooLong));
-        }
-        if text.contains('/') {
-            return Err(InvalidJid(Reason::Resource));
-        }
-        if domain.contains('@') || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err(InvalidJid(Reason::Character));
-        }
+        .map_err(InvalidJid)?;
         Ok(Self(text.into()))
+    }
+
+    /// Whether these parts make a bare JID; an empty `local` is none. Copies nothing.
+    ///
+    /// ```
+    /// use twitter_core::jid::BareJid;
+    /// assert!(BareJid::is_made_of("alice", "example.org"));
+    /// assert!(!BareJid::is_made_of("", "alice@example.org"), "that is the JID, not its domain");
+    /// ```
+    #[must_use]
+    pub fn is_made_of(local: &str, domain: &str) -> bool {
+        (local.is_empty() || check(local).is_ok()) && check(domain).is_ok()
     }
 
     /// The whole address.
@@ -78,6 +79,22 @@ impl BareJid {
         self.0
             .split_once('@')
             .map_or(&*self.0, |(_, domain)| domain)
+    }
+}
+
+/// One part of a bare JID.
+fn check(part: &str) -> Result<(), Reason> {
+    if part.is_empty() {
+        return Err(Reason::Empty);
+    }
+    if part.len() > MAX_PART {
+        return Err(Reason::TooLong);
+    }
+    let is_bad = |c: char| c == '@' || c.is_whitespace() || c.is_control();
+    match part.chars().find(|c| *c == '/' || is_bad(*c)) {
+        Some('/') => Err(Reason::Resource),
+        Some(_) => Err(Reason::Character),
+        None => Ok(()),
     }
 }
 

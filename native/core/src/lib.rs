@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | [`jid`] | bare addresses, checked once |
 //! | [`path`] | the grammar of node ids, on the wire and in storage |
+//! | [`lines`] | the lines of a roster, as the server gives them |
 //! | [`friends`] | who sees whom, from a roster |
 //! | [`post`] | what may be published, and what a person reads in it |
 //! | [`title`] | any text as one short line |
@@ -32,6 +33,7 @@ pub mod cursor;
 pub mod fanout;
 pub mod friends;
 pub mod jid;
+pub mod lines;
 mod lru;
 mod names;
 pub mod online;

@@ -169,7 +169,9 @@ impl fmt::Display for Node<'_> {
 #[must_use]
 pub fn stored(author: &BareJid) -> String {
     let name = author.as_str().replace('%', "%25").replace('!', "%21");
-    format!("{ROOT}/{name}/{MY_STREAM}")
+    // Without it the name of a server could be that of a stream.
+    let at = if author.local().is_none() { "@" } else { "" };
+    format!("{ROOT}/{at}{name}/{MY_STREAM}")
 }
 
 /// The author whose posts the node `id` stores, if it is such a node: the inverse of [`stored`].
@@ -255,6 +257,15 @@ mod tests {
         ] {
             assert_eq!(author_of_stored(no_author), None, "{no_author}");
         }
+    }
+
+    #[test]
+    fn a_server_named_like_a_stream() -> Result<(), jid::InvalidJid> {
+        let id = stored(&BareJid::parse("MyStream")?);
+        assert_eq!(id, "/twitter/@MyStream/MyStream");
+        assert_eq!(parse(&id), WireNode::Unknown);
+        assert_eq!(author_of_stored(&id), None, "servers publish nothing");
+        Ok(())
     }
 
     proptest! {

@@ -104,7 +104,7 @@ fn all_sessions(online: OnlineArc) -> Vec<(String, SessionTerm)> {
 #[rustler::nif(schedule = "DirtyCpu")]
 fn recipients(author: Jid, roster: List<Line>, here: List<(&str, OnlineArc)>) -> FanoutArc {
     let here = here_of(&here);
-    let lines = roster.0.iter().filter_map(Line::for_fanout);
+    let lines = roster.0.iter().filter_map(|l| l.as_core().for_fanout());
     let recipients = Recipients::of(&author.0, lines, &here);
     ResourceArc::new(FanoutResource(Mutex::new(recipients)))
 }
@@ -156,7 +156,7 @@ fn resume(fanout: FanoutArc) -> Atom {
 
 #[rustler::nif(schedule = "DirtyCpu")]
 fn recheck(fanout: FanoutArc, roster: List<Line>) -> Atom {
-    let lines = roster.0.iter().filter_map(Line::for_fanout);
+    let lines = roster.0.iter().filter_map(|l| l.as_core().for_fanout());
     fanout.0.lock().recheck(lines);
     rustler::types::atom::ok()
 }

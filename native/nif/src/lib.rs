@@ -82,7 +82,8 @@ fn title(payload: Arg<PayloadTerm>) -> String {
 
 #[rustler::nif(schedule = "DirtyCpu")]
 fn friends(owner: Jid, lines: List<Line>) -> Vec<(Jid, String)> {
-    let roster = Roster::new(&owner.0, lines.0.into_iter().filter_map(Line::contact));
+    let contacts = lines.0.iter().filter_map(|l| l.as_core().contact());
+    let roster = Roster::new(&owner.0, contacts);
     roster
         .friends()
         .into_iter()

@@ -5,9 +5,10 @@ use rustler::{
     NifUnitEnum, Term,
 };
 use twitter_core::cursor::Cursor;
-use twitter_core::fanout::{self, Next, Recipient};
-use twitter_core::friends::{Contact, Subscription};
+use twitter_core::fanout::{Next, Recipient};
+use twitter_core::friends::Subscription;
 use twitter_core::jid::BareJid;
+use twitter_core::lines::RawLine;
 use twitter_core::online::{Online, Session};
 use twitter_core::path::{Node, StreamPath, WireNode};
 use twitter_core::post::{Payload, Refusal};
@@ -207,36 +208,14 @@ pub struct Line<'a> {
     subscription: SubscriptionTerm,
 }
 
-impl<'a> Line<'a> {
-    /// `None` for a line whose JID is none: nobody lives there.
-    pub fn contact(self) -> Option<Contact> {
-        let jid = match self.local()? {
-            "" => BareJid::parse(self.domain()?),
-            local => BareJid::parse(&format!("{local}@{}", self.domain()?)),
-        };
-        Some(Contact {
-            jid: jid.ok()?,
-            // Rosters can be written past XMPP: a bad name must not cost the whole roster.
-            name: String::from_utf8_lossy(&self.name).into_owned(),
+impl Line<'_> {
+    pub fn as_core(&self) -> RawLine<'_> {
+        RawLine {
+            local: &self.local,
+            domain: &self.domain,
+            name: &self.name,
             subscription: self.subscription.into(),
-        })
-    }
-
-    /// The same for a fan-out, which needs no more of it.
-    pub fn for_fanout(&self) -> Option<fanout::Line<'_>> {
-        Some(fanout::Line {
-            local: self.local()?,
-            domain: self.domain()?,
-            subscription: self.subscription.into(),
-        })
-    }
-
-    fn local(&self) -> Option<&str> {
-        std::str::from_utf8(&self.local).ok()
-    }
-
-    fn domain(&self) -> Option<&str> {
-        std::str::from_utf8(&self.domain).ok()
+        }
     }
 }
 

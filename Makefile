@@ -15,7 +15,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Users, contacts and posts of each in the simulation: 3 GB and some minutes.
 SIMULATION ?= 1000000 50 10
 
-.PHONY: help deps build demo test check ct slixmpp bench bench-core bench-server screenshots clean
+.PHONY: help deps build demo test check ct slixmpp fuzz bench bench-core bench-server screenshots clean
 
 help:
 	@echo 'make deps      install the Debian packages that are missing'
@@ -26,6 +26,8 @@ help:
 	@echo 'make check     formats, lints, types and documentation, warnings denied'
 	@echo 'make ct        Common Test; SUITE=x_SUITE and CASE=y choose'
 	@echo 'make slixmpp   tests from outside, with slixmpp; TEST=test_x chooses'
+	@echo 'make fuzz      looks for inputs that break the core, TIME=seconds (60) for each target;'
+	@echo '               FUZZ=path chooses. Needs cargo-fuzz (cargo install cargo-fuzz) and c++'
 	@echo 'make bench     measures everything, and writes the tables of bench/RESULTS.md: the next two'
 	@echo 'make bench-core    the core, the way into it from Erlang, a simulation of a million users;'
 	@echo "               SIMULATION='20000 50 10' takes fewer, with contacts and posts of each"
@@ -57,6 +59,9 @@ ct: build
 
 slixmpp: build
 	@$(PYTHON) test/support/run_slixmpp.py _build/results/slixmpp $(TEST)
+
+fuzz:
+	@test/support/fuzz.sh $(or $(TIME),60) $(FUZZ)
 
 # One after the other, whatever make is told: they would disturb each other.
 bench:

@@ -90,17 +90,23 @@ ids(Service, Author) ->
 -spec refresh(twitter_service:served(), Author :: twitter_nif:jid(), Id :: binary(),
               Read :: fun(() -> {ok, twitter_store:post()} | none)) -> ok.
 refresh(#{index := Index} = Service, Author, Id, Read) ->
-    Version = twitter_nif:version(Index, Author),
-    Answer = case Read() of
-                 {ok, #{at := At} = Post} ->
-                     Micros = twitter_store:micros(At),
-                     twitter_nif:put(Index, Author, Version, Micros, Id, encode(Post));
-                 none ->
-                     twitter_nif:remove(Index, Author, Version, Id)
-             end,
-    case Answer of
+    try reread(Service, Author, Id, Read) of
         taken -> ok;
         stale -> refresh(Service, Author, Id, Read)
+    catch
+        Class:Reason:Stacktrace ->
+            %% It was changed all the same, and nobody may be shown what was there before.
+            ok = twitter_nif:forget(Index, Author),
+            erlang:raise(Class, Reason, Stacktrace)
+    end.
+
+reread(#{index := Index}, Author, Id, Read) ->
+    Version = twitter_nif:version(Index, Author),
+    case Read() of
+        {ok, #{at := At} = Post} ->
+            twitter_nif:put(Index, Author, Version, twitter_store:micros(At), Id, encode(Post));
+        none ->
+            twitter_nif:remove(Index, Author, Version, Id)
     end.
 
 %% @doc An author's posts changed in some other way.

@@ -6,6 +6,7 @@
 -behaviour(gen_server).
 
 -include_lib("ejabberd/include/ejabberd_sm.hrl").
+-include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
 -export([here/0, of_user/1, start_link/1, reconcile/1]).
@@ -81,10 +82,18 @@ unset_presence(User, Server, _Resource, _Status) ->
     with(Server, fun(Online) -> twitter_nif:leave(Online, jid:nodeprep(User), self()) end).
 
 with(Server, Fun) ->
-    case persistent_term:get({?MODULE, jid:nameprep(Server)}, none) of
+    LServer = jid:nameprep(Server),
+    case persistent_term:get({?MODULE, LServer}, none) of
         {_, Online} ->
-            _ = Fun(Online),
-            ok;
+            try
+                _ = Fun(Online),
+                ok
+            catch
+                Class:Reason:Stacktrace ->
+                    ?ERROR_MSG("A session could not tell of itself, so all are looked at:~n** ~ts",
+                               [misc:format_exception(2, Class, Reason, Stacktrace)]),
+                    gen_server:cast(name(LServer), reconcile)
+            end;
         none ->
             ok
     end.
@@ -127,7 +136,9 @@ handle_call(reconcile, _From, State) ->
     {reply, ok, compare(State)}.
 
 %% @private
--spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
+-spec handle_cast(reconcile | term(), #state{}) -> {noreply, #state{}}.
+handle_cast(reconcile, State) ->
+    {noreply, compare(State)};
 handle_cast(_Message, State) ->
     {noreply, State}.
 

@@ -8,6 +8,7 @@
 use ahash::{AHashMap, RandomState};
 use hashbrown::HashTable;
 
+use crate::failpoints::point;
 use crate::friends::Subscription;
 use crate::jid::BareJid;
 use crate::online::{Online, Session};
@@ -359,21 +360,23 @@ impl Recipients {
     /// Of those who are left, keeps the ones whom the roster still lets see the author; now the next
     /// page of them can be served. Cost: O(lines + recipients).
     pub fn recheck<'l>(&mut self, roster: impl IntoIterator<Item = Line<'l>>) {
-        let given = self.progress.given().min(self.entries.len());
-        self.entries.drain(..given);
         let hasher = RandomState::new();
-        let mut left: HashTable<u32> = HashTable::with_capacity(self.entries.len());
-        for (position, entry) in (0u32..).zip(&self.entries) {
+        let entries = self
+            .entries
+            .get(self.progress.given()..)
+            .unwrap_or_default();
+        let mut left: HashTable<u32> = HashTable::with_capacity(entries.len());
+        for (position, entry) in (0u32..).zip(entries) {
             let hash = hasher.hash_one((self.local(*entry), self.domain(*entry)));
             // Room was made for all, so nothing is hashed again.
             left.insert_unique(hash, position, |_| hash);
         }
-        let mut still = vec![false; self.entries.len()];
+        let mut still = vec![false; entries.len()];
         for line in roster {
             if line.subscription.is_seen() {
                 let hash = hasher.hash_one((line.local, line.domain));
                 let same = |position: &u32| {
-                    let entry = self.entries.get(*position as usize);
+                    let entry = entries.get(*position as usize);
                     entry.is_some_and(|entry| {
                         self.local(*entry) == line.local && self.domain(*entry) == line.domain
                     })
@@ -386,11 +389,15 @@ impl Recipients {
                 }
             }
         }
-        self.progress
-            .restart(still.first().copied().unwrap_or(false));
+        let stays = still.first().copied().unwrap_or(false);
+        let entitled = entries.iter().zip(still).filter(|(_, still)| *still);
+        let entitled = entitled.map(|(entry, _)| *entry).collect();
+        point!();
+        // Until here nobody can be served: the page has ended.
+        self.entries = entitled;
+        self.progress.restart(stays);
+        point!();
         self.go_on();
-        let mut still = still.into_iter();
-        self.entries.retain(|_| still.next().unwrap_or(false));
     }
 }
 

@@ -26,11 +26,14 @@
 //! | `slots` | the streams of all authors, under versions and within a budget |
 //! | `lru`, `shards` | the maps of both: what was used longest ago, and a lock for each portion |
 //! | `names` | addresses as numbers |
+//! | `forgetful`, [`failpoints`] | what a panic leaves behind: nothing; and how that is tested |
 #![forbid(unsafe_code)]
 
 pub mod cache;
 pub mod cursor;
+pub mod failpoints;
 pub mod fanout;
+mod forgetful;
 pub mod friends;
 pub mod jid;
 pub mod lines;

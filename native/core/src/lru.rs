@@ -6,6 +6,8 @@
 
 use hashbrown::HashTable;
 
+use crate::failpoints::point;
+
 /// What a key or a value takes beside its own size.
 pub(crate) trait Weigh {
     /// Bytes on the heap that belong to it. Cost: O(1).
@@ -126,6 +128,7 @@ impl<K: Eq + Weigh, V: Weigh> Lru<K, V> {
             .saturating_add(key.heap_bytes())
             .saturating_add(value.heap_bytes());
         self.posts = self.posts.saturating_add(value.posts());
+        point!();
         self.entries.push(Entry {
             key,
             value,
@@ -133,7 +136,9 @@ impl<K: Eq + Weigh, V: Weigh> Lru<K, V> {
             newer: NONE,
             older: NONE,
         });
+        point!();
         self.link(position);
+        point!();
         let entries = &self.entries;
         self.positions
             .insert_unique(hash, position, |at| hash_at(entries, *at));
@@ -175,6 +180,7 @@ impl<K: Eq + Weigh, V: Weigh> Lru<K, V> {
         let entry = self.entries.get_mut(index(position))?;
         let (bytes, posts) = (entry.value.heap_bytes(), entry.value.posts());
         let result = change(&mut entry.value);
+        point!();
         self.content = self.content.saturating_sub(bytes);
         self.content = self.content.saturating_add(entry.value.heap_bytes());
         self.posts = self.posts.saturating_sub(posts);
@@ -185,10 +191,13 @@ impl<K: Eq + Weigh, V: Weigh> Lru<K, V> {
     fn remove_at(&mut self, position: u32) -> Option<(K, V)> {
         let hash = self.entry(position)?.hash;
         self.unlink(position);
+        point!();
         if let Ok(found) = self.positions.find_entry(hash, |at| *at == position) {
             let _ = found.remove();
         }
+        point!();
         let removed = self.entries.swap_remove(index(position));
+        point!();
         // The last one lies in its place now.
         if let Some(moved) = self.entry(position) {
             let (hash, newer, older) = (moved.hash, moved.newer, moved.older);
@@ -197,6 +206,7 @@ impl<K: Eq + Weigh, V: Weigh> Lru<K, V> {
                 *at = position;
             }
             self.set_older(newer, position);
+            point!();
             self.set_newer(older, position);
         }
         self.content = self
@@ -204,6 +214,7 @@ impl<K: Eq + Weigh, V: Weigh> Lru<K, V> {
             .saturating_sub(removed.key.heap_bytes())
             .saturating_sub(removed.value.heap_bytes());
         self.posts = self.posts.saturating_sub(removed.value.posts());
+        point!();
         self.shrink();
         Some((removed.key, removed.value))
     }
@@ -225,6 +236,7 @@ impl<K: Eq + Weigh, V: Weigh> Lru<K, V> {
     fn touch(&mut self, position: u32) {
         if position != self.newest {
             self.unlink(position);
+            point!();
             self.link(position);
         }
     }

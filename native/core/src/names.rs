@@ -3,6 +3,8 @@
 use ahash::RandomState;
 use hashbrown::HashTable;
 
+use crate::failpoints::point;
+
 /// The number of an address: 31 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NameId(u32);
@@ -37,7 +39,9 @@ impl Names {
             return None;
         }
         self.text.push_str(name);
+        point!();
         self.ends.push(end);
+        point!();
         let Self {
             text,
             ends,

@@ -4,11 +4,16 @@
 //! fan-out asks it for every follower. Each session tells of its own coming and going, so two reports
 //! about one session never overtake each other. Two sessions may have the same resource for a while:
 //! one replaces or resumes the other, which has not ended yet. Then only the later one is reached.
+//!
+//! Each change is one step on a table or a list, so that a panic leaves nothing half done: to forget a
+//! shard would keep posts from all who are in it, until the server's sessions are looked at again.
 
 use ahash::RandomState;
 use hashbrown::hash_table::{Entry, HashTable};
 use parking_lot::{RwLock, RwLockReadGuard};
 use smol_str::SmolStr;
+
+use crate::failpoints::point;
 
 /// So many parts, each with a lock: who logs in waits for nobody who looks elsewhere.
 const SHARDS: usize = 16;
@@ -62,19 +67,29 @@ impl<A: Clone + PartialEq> Online<A> {
     /// A session can be reached from now on; `false` if that was known.
     pub fn arrive(&self, user: &str, address: A, resource: &str) -> bool {
         let hash = self.hasher.hash_one(user);
-        let mut shard = shard_of(&self.shards, hash).write();
-        let entry = shard.entry(hash, |known| &*known.name == user, |known| known.hash);
-        let known = entry.or_insert_with(|| User {
-            hash,
-            name: user.into(),
-            sessions: Vec::with_capacity(1),
-        });
-        let sessions = &mut known.into_mut().sessions;
-        if sessions.iter().any(|session| session.address == address) {
-            return false;
-        }
         let resource = resource.into();
-        sessions.push(Session { address, resource });
+        let session = Session { address, resource };
+        let mut shard = shard_of(&self.shards, hash).write();
+        match shard.entry(hash, |known| &*known.name == user, |known| known.hash) {
+            Entry::Occupied(mut known) => {
+                let sessions = &mut known.get_mut().sessions;
+                if sessions.iter().any(|s| s.address == session.address) {
+                    return false;
+                }
+                point!();
+                sessions.push(session);
+            }
+            Entry::Vacant(place) => {
+                let (name, sessions) = (user.into(), vec![session]);
+                point!();
+                place.insert(User {
+                    hash,
+                    name,
+                    sessions,
+                });
+            }
+        }
+        point!();
         true
     }
 
@@ -88,16 +103,21 @@ impl<A: Clone + PartialEq> Online<A> {
             return false;
         };
         let sessions = &mut entry.get_mut().sessions;
-        let before = sessions.len();
-        sessions.retain(|session| session.address != address);
-        let left = sessions.len() < before;
-        if sessions.is_empty() {
+        let Some(index) = sessions.iter().position(|s| s.address == address) else {
+            return false;
+        };
+        point!();
+        if sessions.len() > 1 {
+            sessions.remove(index);
+        } else {
             entry.remove();
+            point!();
             if shard.len() < shard.capacity() / 4 {
                 shard.shrink_to_fit(rehash);
             }
         }
-        left
+        point!();
+        true
     }
 
     /// Whether the user has a session. Cost: one look-up.

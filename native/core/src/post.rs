@@ -1,7 +1,10 @@
 //! What may be published, and what a person reads in it.
 
+use std::panic::catch_unwind;
+
 use minidom::{Element, Node};
 
+use crate::failpoints::point;
 use crate::title::one_line;
 
 /// How deep the elements of a payload may be nested. Deeper ones are refused when they are
@@ -114,13 +117,11 @@ impl Payload<'_> {
         match self {
             Self::Text(text) => text.trim().to_owned(),
             Self::Element(xml) if is_too_deep(xml) => unreadable(xml),
-            // A payload without a namespace of its own is in that of the `<item/>` around it.
-            Self::Element(xml) => {
-                match Element::from_reader_with_prefixes(xml.as_bytes(), PUBSUB.to_owned()) {
-                    Ok(element) => element_text(&element),
-                    Err(_) => unreadable(xml),
-                }
-            }
+            Self::Element(xml) => match catch_unwind(|| element(xml)) {
+                Ok(Ok(element)) => element_text(&element),
+                // A defect of the parser must not keep a post, and its whole page, from being read.
+                Ok(Err(_)) | Err(_) => unreadable(xml),
+            },
         }
     }
 
@@ -130,6 +131,12 @@ impl Payload<'_> {
     pub fn title(&self) -> String {
         one_line(&self.text())
     }
+}
+
+/// A payload without a namespace of its own is in that of the `<item/>` around it.
+fn element(xml: &str) -> Result<Element, minidom::Error> {
+    point!();
+    Element::from_reader_with_prefixes(xml.as_bytes(), PUBSUB.to_owned())
 }
 
 fn element_text(element: &Element) -> String {

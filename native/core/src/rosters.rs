@@ -16,9 +16,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Arc;
 
 use ahash::{AHashMap, AHashSet};
-use parking_lot::RwLock;
+use parking_lot::{RwLock, RwLockWriteGuard};
 
+use crate::failpoints::point;
 use crate::fanout::{Here, Line, Recipients};
+use crate::forgetful::{Forget, Held};
 use crate::friends::Subscription;
 use crate::jid::BareJid;
 use crate::names::{NameId, Names};
@@ -64,8 +66,9 @@ struct State {
     versions: u64,
     names: Names,
     authors: AHashMap<NameId, Author>,
-    /// Authors whose rosters are changing, and how many changes there are.
-    changing: AHashMap<NameId, u32>,
+    /// Authors whose rosters are changing, and how many changes there are. By name, so that nothing else
+    /// must be right for it to be.
+    changing: AHashMap<Box<str>, u32>,
     bytes: usize,
 }
 
@@ -99,19 +102,25 @@ impl Rosters {
         if let Some(version) = known(&self.state.read()) {
             return version;
         }
-        let mut state = self.state.write();
+        let mut state = self.write();
+        if let Some(version) = known(&state) {
+            return version;
+        }
         state.make_room(self.budget);
         state.versions = state.versions.wrapping_add(1);
         let version = Version(state.versions);
-        let id = state.names.number(author.as_str());
-        if let Some(id) = id.filter(|id| !state.changing.contains_key(id)) {
+        if state.changing.contains_key(author.as_str()) {
+            return version;
+        }
+        if let Some(id) = state.names.number(author.as_str()) {
             state.bytes = state.bytes.saturating_add(AUTHOR);
+            point!();
             let new = Author {
                 version,
                 seen_by: None,
                 answers: AHashSet::new(),
             };
-            return state.authors.entry(id).or_insert(new).version;
+            state.authors.insert(id, new);
         }
         version
     }
@@ -124,11 +133,11 @@ impl Rosters {
         read_under: Version,
         readers: impl IntoIterator<Item = &'r str>,
     ) -> Offer {
-        self.state.write().make_room(self.budget);
+        self.write().make_room(self.budget);
         let mut ids = Vec::new();
         let mut readers = readers.into_iter().peekable();
         while readers.peek().is_some() {
-            let mut state = self.state.write();
+            let mut state = self.write();
             // Whether the numbers so far still mean the same.
             if state
                 .author(author)
@@ -142,11 +151,9 @@ impl Rosters {
         ids.sort_unstable();
         ids.dedup();
         self.offer(author, read_under, |author| {
-            let list: Arc<[NameId]> = ids.into();
-            let more = list.len().saturating_mul(size_of::<NameId>());
-            author.seen_by = Some(list);
+            author.seen_by = Some(ids.into());
+            point!();
             author.answers = AHashSet::new();
-            more
         })
     }
 
@@ -158,18 +165,15 @@ impl Rosters {
         reader: &BareJid,
         sees: bool,
     ) -> Offer {
-        let mut state = self.state.write();
+        let mut state = self.write();
         state.make_room(self.budget);
         let Some(reader) = state.names.number(reader.as_str()) else {
             return Offer::Stale;
         };
         drop(state);
         self.offer(author, read_under, |author| {
-            let new = author.seen_by.is_none() && author.answers.insert(reader.with(sees));
-            if new {
-                size_of::<u32>()
-            } else {
-                0
+            if author.seen_by.is_none() {
+                author.answers.insert(reader.with(sees));
             }
         })
     }
@@ -178,9 +182,9 @@ impl Rosters {
         &self,
         author: &BareJid,
         read_under: Version,
-        take: impl FnOnce(&mut Author) -> usize,
+        take: impl FnOnce(&mut Author),
     ) -> Offer {
-        let mut state = self.state.write();
+        let mut state = self.write();
         let State {
             names,
             authors,
@@ -192,7 +196,10 @@ impl Rosters {
             .and_then(|id| authors.get_mut(&id));
         match author {
             Some(author) if author.version == read_under => {
-                *bytes = bytes.saturating_add(take(author));
+                *bytes = bytes.saturating_sub(author.bytes());
+                take(author);
+                point!();
+                *bytes = bytes.saturating_add(author.bytes());
                 Offer::Taken
             }
             _ => Offer::Stale,
@@ -201,35 +208,30 @@ impl Rosters {
 
     /// The author's roster begins to change: nothing is known of it until that has ended.
     pub fn begin_change(&self, author: &BareJid) {
-        let mut state = self.state.write();
-        state.forget(author);
-        if let Some(id) = state.names.number(author.as_str()) {
-            let changes = state.changing.entry(id).or_insert(0);
-            *changes = changes.saturating_add(1);
-        }
+        let mut state = self.write();
+        let changes = state.changing.entry(author.as_str().into()).or_insert(0);
+        *changes = changes.saturating_add(1);
+        point!();
+        state.forget_author(author);
     }
 
     /// A change of the author's roster has ended.
     pub fn end_change(&self, author: &BareJid) {
-        let mut state = self.state.write();
-        state.forget(author);
-        let Some(id) = state.names.find(author.as_str()) else {
+        let mut state = self.write();
+        state.forget_author(author);
+        point!();
+        let Some(changes) = state.changing.get_mut(author.as_str()) else {
             return;
         };
-        let left = state
-            .changing
-            .get(&id)
-            .map(|changes| changes.saturating_sub(1));
-        match left {
-            Some(0) => state.changing.remove(&id),
-            Some(left) => state.changing.insert(id, left),
-            None => None,
-        };
+        *changes = changes.saturating_sub(1);
+        if *changes == 0 {
+            state.changing.remove(author.as_str());
+        }
     }
 
     /// Anything may have changed.
     pub fn reset(&self) {
-        self.state.write().reset();
+        self.write().forget();
     }
 
     /// Whether the reader may see the author, if that is known.
@@ -291,6 +293,10 @@ impl Rosters {
         same
     }
 
+    fn write(&self) -> Held<RwLockWriteGuard<'_, State>> {
+        Held::new(self.state.write())
+    }
+
     fn seen_by(&self, author: &BareJid) -> Option<(Version, Arc<[NameId]>)> {
         let state = self.state.read();
         let author = state.author(author)?;
@@ -330,9 +336,10 @@ impl State {
         }
     }
 
-    fn forget(&mut self, author: &BareJid) {
+    fn forget_author(&mut self, author: &BareJid) {
         let known = self.names.find(author.as_str());
         if let Some(gone) = known.and_then(|id| self.authors.remove(&id)) {
+            point!();
             self.bytes = self.bytes.saturating_sub(gone.bytes());
         }
     }
@@ -344,22 +351,17 @@ impl State {
     /// Before anything is added: numbers are not taken back one by one.
     fn make_room(&mut self, budget: usize) {
         if self.bytes() > budget {
-            self.reset();
+            self.forget();
         }
     }
+}
 
-    /// Changes that have begun will end.
-    fn reset(&mut self) {
-        let mut new = Self {
-            versions: self.versions,
-            ..Self::default()
-        };
-        for (id, changes) in &self.changing {
-            if let Some(id) = new.names.number(self.names.name(*id)) {
-                new.changing.insert(id, *changes);
-            }
-        }
-        *self = new;
+impl Forget for State {
+    /// All but the changes that have begun, for they will end, and the versions that were given.
+    fn forget(&mut self) {
+        self.authors = AHashMap::new();
+        self.names = Names::default();
+        self.bytes = 0;
     }
 }
 

@@ -20,6 +20,7 @@ mod reading;
 use std::sync::Arc;
 
 use crate::cache::{Cache, StoredPayload};
+use crate::failpoints::point;
 use crate::jid::BareJid;
 use crate::slots::{Slots, Snapshot};
 use crate::stream::{ItemId, Place, Stream};
@@ -169,7 +170,9 @@ impl Service {
     ) -> Offer {
         taken(self.slots.change(author, read_under, |slot| {
             slot.version = self.slots.new_version();
+            point!();
             self.cache.put(slot.incarnation, &place.id, payload);
+            point!();
             if let Some(stream) = &mut slot.stream {
                 Arc::make_mut(stream).put(place);
             }
@@ -180,7 +183,9 @@ impl Service {
     pub fn remove(&self, author: &BareJid, read_under: Version, id: &str) -> Offer {
         taken(self.slots.change(author, read_under, |slot| {
             slot.version = self.slots.new_version();
+            point!();
             self.cache.remove(slot.incarnation, id);
+            point!();
             if let Some(stream) = &mut slot.stream {
                 Arc::make_mut(stream).remove(id);
             }

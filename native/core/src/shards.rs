@@ -6,13 +6,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ahash::RandomState;
 use parking_lot::{Mutex, MutexGuard};
 
+use crate::forgetful::{Forget, Held};
 use crate::lru::{Lru, Weigh};
 
 /// How many portions there are.
 pub(crate) const SHARDS: usize = 16;
 
 /// What a portion is.
-pub(crate) type Shard<'a, K, V> = MutexGuard<'a, Lru<K, V>>;
+pub(crate) type Shard<'a, K, V> = Held<MutexGuard<'a, Lru<K, V>>>;
+
+impl<K, V> Forget for Lru<K, V> {
+    fn forget(&mut self) {
+        *self = Self::default();
+    }
+}
 
 /// A map in [`SHARDS`] portions, chosen by the hash of the key.
 #[derive(Debug)]
@@ -51,12 +58,12 @@ impl<K: Eq + Weigh, V: Weigh> Shards<K, V> {
     /// The shard of a key. It is locked: take no other one of the same map meanwhile.
     pub(crate) fn lock(&self, hash: u64) -> Shard<'_, K, V> {
         let [first, ..] = &self.shards;
-        self.shards.get(shard(hash)).unwrap_or(first).lock()
+        Held::new(self.shards.get(shard(hash)).unwrap_or(first).lock())
     }
 
     /// All shards, locked one after the other.
     pub(crate) fn each(&self) -> impl Iterator<Item = Shard<'_, K, V>> {
-        self.shards.iter().map(Mutex::lock)
+        self.shards.iter().map(|shard| Held::new(shard.lock()))
     }
 
     /// How many bytes a shard may take.

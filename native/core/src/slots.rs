@@ -11,6 +11,7 @@ use ahash::AHashMap;
 use parking_lot::Mutex;
 
 use crate::cache::Incarnation;
+use crate::failpoints::point;
 use crate::jid::BareJid;
 use crate::lru::{Lru, Weigh};
 use crate::shards::Shards;
@@ -212,6 +213,7 @@ impl Slots {
             |other| other == author,
             |slot| (slot.version == version).then(|| change(slot)),
         );
+        point!();
         let gone = keep_to(self.shards.part(), &mut shard);
         // What went is freed when nobody waits for it.
         drop(shard);
@@ -244,7 +246,9 @@ impl Slots {
             |other| other == author,
             |slot| {
                 slot.version = self.new_version();
+                point!();
                 slot.incarnation = Incarnation(self.number());
+                point!();
                 slot.stream.take()
             },
         );

@@ -2,6 +2,8 @@
 
 use smol_str::SmolStr;
 
+use crate::failpoints::point;
+
 /// A moment, in microseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Micros(pub u64);
@@ -76,6 +78,7 @@ impl Stream {
     pub fn put(&mut self, place: Place) {
         if self.places.binary_search(&place).is_err() {
             self.remove(&place.id);
+            point!();
             let index = self.places.partition_point(|other| *other < place);
             let len = self.places.len();
             if len == self.places.capacity() {
@@ -83,6 +86,7 @@ impl Stream {
                 self.places.reserve_exact((len / 8).max(1));
             }
             self.id_bytes = self.id_bytes.saturating_add(id_bytes(&place.id));
+            point!();
             self.places.insert(index, place);
         }
     }
@@ -92,6 +96,7 @@ impl Stream {
         match self.places.iter().rposition(|place| place.id == id) {
             Some(index) => {
                 let removed = self.places.remove(index);
+                point!();
                 self.id_bytes = self.id_bytes.saturating_sub(id_bytes(&removed.id));
                 let len = self.places.len();
                 if len.saturating_add(len / 4) < self.places.capacity() {

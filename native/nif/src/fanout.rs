@@ -64,7 +64,8 @@ fn free(is_large: bool, value: impl Send + 'static) {
     }
 }
 
-// A panic releases the locks, and leaves at worst a session too many or a recipient too few.
+// A panic releases the locks; before that the core forgets what it was about to change, or has not begun to
+// change it. Whose fan-out met with one gives it up.
 impl std::panic::RefUnwindSafe for OnlineResource {}
 impl std::panic::RefUnwindSafe for FanoutResource {}
 impl std::panic::RefUnwindSafe for RostersResource {}

@@ -25,7 +25,7 @@ impl rustler::Resource for IndexResource {
     }
 }
 
-// Each change of the index is one step on a map or a vector: a panic cannot be seen half way.
+// What a panic leaves half changed, the core forgets before anybody sees it.
 impl std::panic::RefUnwindSafe for IndexResource {}
 
 type Index = ResourceArc<IndexResource>;

@@ -17,7 +17,7 @@ impl Resource for RatesResource {
     }
 }
 
-// An entry is one number: a panic cannot be seen half way.
+// An entry is one number, changed last of all: a panic cannot be seen half way.
 impl std::panic::RefUnwindSafe for RatesResource {}
 
 #[rustler::nif]

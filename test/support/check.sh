@@ -33,7 +33,8 @@ erlc_plugin() {
 }
 
 erlc_tests() {
-    mkdir -p "$work/tests" && erlc -Werror -o "$work/tests" test/ct/*.erl bench/*/*.erl
+    mkdir -p "$work/tests" && erlc -Wall -Werror +warn_export_vars +warn_shadow_vars +warn_unused_import \
+        +warn_obsolete_guard -o "$work/tests" test/ct/*.erl bench/*/*.erl
 }
 
 python_bench() {

@@ -11,7 +11,8 @@
 //! | [`lines`] | the lines of a roster, as the server gives them |
 //! | [`friends`] | who sees whom, from a roster |
 //! | [`post`] | what may be published, and what a person reads in it |
-//! | [`title`] | any text as one short line |
+//! | [`title`] | any text as one short line, or as plain text |
+//! | `characters` | what nobody sees in a text, and what turns it around |
 //! | [`stream`] | one author's posts in time order |
 //! | [`cursor`] | the order of a timeline, and places in it |
 //! | [`timeline`] | many streams merged, and pages of the list |
@@ -29,6 +30,7 @@
 //! | `forgetful`, [`failpoints`] | what a panic leaves behind: nothing; and how that is tested |
 
 pub mod cache;
+mod characters;
 pub mod cursor;
 pub mod failpoints;
 pub mod fanout;

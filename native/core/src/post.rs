@@ -5,7 +5,7 @@ use std::panic::catch_unwind;
 use minidom::{Element, Node};
 
 use crate::failpoints::point;
-use crate::title::one_line;
+use crate::title::{one_line, plain};
 
 /// How deep the elements of a payload may be nested. Deeper ones are refused when they are
 /// published, so that nothing that walks or drops a payload can run out of stack.
@@ -102,8 +102,8 @@ impl Payload<'_> {
 
     /// The plain text that a person would read: of an Atom entry its title, else its content, else
     /// its summary; of any other element all its character data; if there is none, the element's
-    /// name in parentheses. Shows something, unless it is a text that shows nothing.
-    /// Cost: O(bytes).
+    /// name in parentheses. It can stand behind an address: see [`plain`]. Shows something, unless it is a
+    /// text that shows nothing. Cost: O(bytes).
     ///
     /// ```
     /// use twitter_core::post::Payload;
@@ -115,12 +115,12 @@ impl Payload<'_> {
     #[must_use]
     pub fn text(&self) -> String {
         match self {
-            Self::Text(text) => text.trim().to_owned(),
-            Self::Element(xml) if is_too_deep(xml) => unreadable(xml),
+            Self::Text(text) => plain(text),
+            Self::Element(xml) if is_too_deep(xml) => plain(&unreadable(xml)),
             Self::Element(xml) => match catch_unwind(|| element(xml)) {
-                Ok(Ok(element)) => element_text(&element),
+                Ok(Ok(element)) => plain(&element_text(&element)),
                 // A defect of the parser must not keep a post, and its whole page, from being read.
-                Ok(Err(_)) | Err(_) => unreadable(xml),
+                Ok(Err(_)) | Err(_) => plain(&unreadable(xml)),
             },
         }
     }

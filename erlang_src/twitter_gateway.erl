@@ -54,9 +54,10 @@ process_commands(#iq{sub_els = [#adhoc_command{node = Id, xdata = Form}], lang =
                  #xdata{fields = Fields} -> lists:append([Vs || #xdata_field{values = Vs} <- Fields]);
                  undefined -> []
              end,
-    case lists:any(fun twitter_path:is_reserved/1, [Id | Values]) of
-        true -> refuse(IQ, twitter_error:stanza_error(not_found, Lang));
-        false -> mod_pubsub:process_commands(IQ)
+    case {lists:any(fun twitter_path:is_reserved/1, [Id | Values]), twitter_request:has_one_type(Form)} of
+        {true, _} -> refuse(IQ, twitter_error:stanza_error(not_found, Lang));
+        {false, false} -> refuse(IQ, twitter_error:stanza_error(bad_request, Lang));
+        {false, true} -> mod_pubsub:process_commands(IQ)
     end;
 process_commands(IQ) ->
     mod_pubsub:process_commands(IQ).

@@ -13,7 +13,8 @@ publish(#{node := Node, reader := #{service := Service, lang := Lang} = Reader} 
     #{host := Host, server_host := ServerHost} = Service,
     %% Nothing but the options may stand beside it.
     Rest = Request#pubsub{publish = undefined, publish_options = undefined, configure = undefined},
-    Rest =:= #pubsub{} orelse twitter_error:refuse(bad_request, Lang),
+    Rest =:= #pubsub{} andalso twitter_request:has_one_type(Request#pubsub.publish_options)
+        orelse twitter_error:refuse(bad_request, Lang),
     Publish = #ps_publish{node = stored(Reader), items = [with_id(Item) || Item <- Items]},
     Answer = writing(View,
                      fun(Author) ->

@@ -3,7 +3,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([node/1, pubsub/2, owner/2]).
+-export([node/1, has_one_type/1, pubsub/2, owner/2]).
 
 %% @doc The node that a request is about; empty if it names none.
 -spec node(#pubsub{} | #pubsub_owner{}) -> binary().
@@ -22,6 +22,17 @@ node(#pubsub_owner{delete = {Id, _}}) -> Id;
 node(#pubsub_owner{affiliations = {Id, _}}) -> Id;
 node(#pubsub_owner{subscriptions = {Id, _}}) -> Id;
 node(_) -> <<>>.
+
+%% @doc Whether a form says at most once what it is. The decoders of mod_pubsub crash on any other.
+-spec has_one_type(undefined | xdata()) -> boolean().
+has_one_type(undefined) ->
+    true;
+has_one_type(#xdata{fields = Fields}) ->
+    case lists:keyfind(<<"FORM_TYPE">>, #xdata_field.var, Fields) of
+        #xdata_field{values = [_]} -> true;
+        #xdata_field{} -> false;
+        false -> true
+    end.
 
 %% @doc Answers a request in the namespace `http://jabber.org/protocol/pubsub'.
 -spec pubsub(twitter_view:view(), iq()) -> iq() | #pubsub{}.

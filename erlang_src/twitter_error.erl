@@ -12,7 +12,7 @@
 
 -type reason() ::
         not_found | not_served | storage_failed | bad_cursor | both_ways | {many_ids, pos_integer()} | one_item
-      | no_item | many_items | no_payload | many_payloads | long_id | too_deep
+      | no_item | many_items | no_payload | many_payloads | long_id | too_deep | not_xml
       | {too_big, non_neg_integer()} | no_access | {too_fast, Micros :: non_neg_integer()}
       | {foreign_publisher, binary()} | anonymous_publisher
       | read_only | no_items_here | fixed_tree | no_configuration
@@ -55,6 +55,9 @@ stanza_error(long_id, Lang) ->
     xmpp:err_bad_request(?T("The item id is too long"), Lang);
 stanza_error(too_deep, Lang) ->
     Text = ?T("The payload is nested too deeply"),
+    extended(xmpp:err_bad_request(Text, Lang), 'invalid-payload');
+stanza_error(not_xml, Lang) ->
+    Text = ?T("The payload is no XML by itself: declare all namespace prefixes inside of it"),
     extended(xmpp:err_bad_request(Text, Lang), 'invalid-payload');
 stanza_error({too_big, Max}, Lang) ->
     Text = {?T("The post is larger than ~B bytes"), [Max]},

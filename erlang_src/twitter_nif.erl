@@ -84,7 +84,7 @@ author_of_stored(_Id) -> erlang:nif_error(nif_not_loaded).
 -spec check_draft(Items :: non_neg_integer(), Id :: binary(), Payloads :: non_neg_integer(),
                   payload(), MaxBytes :: non_neg_integer()) ->
           {ok, checked}
-        | {error, no_item | many_items | no_payload | many_payloads | too_deep | long_id
+        | {error, no_item | many_items | no_payload | many_payloads | too_deep | not_xml | long_id
                 | {too_big, non_neg_integer()}}.
 check_draft(_Items, _Id, _Payloads, _Payload, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
 

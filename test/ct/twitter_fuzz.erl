@@ -4,7 +4,7 @@
 
 -include_lib("fast_xml/include/fxml.hrl").
 
--export([valid/1, wrong/1, wild/1, bystander/2]).
+-export([valid/1, wrong/1, wild/1, bystander/2, element/1]).
 -export_type([people/0, request/0]).
 
 %% Who asks, a friend of his, and the id of a post of that friend.
@@ -241,6 +241,15 @@ rubbish() ->
         nested(rand:uniform(500), {xmlcdata, <<"deep">>}),
         el(<<"wide">>, [], lists:duplicate(rand:uniform(1000), el(<<"y">>, [], [])))
     ]).
+
+%% @doc Any element with a namespace, so deep at most.
+-spec element(Depth :: pos_integer()) -> #xmlel{}.
+element(Depth) ->
+    Namespaces = [{<<"xmlns">>, one_of([<<"urn:x">>, <<"urn:y">>, <<"jabber:client">>, ?NS_PUBSUB])}],
+    Attrs = [{Name, odd_text()} || Name <- [<<"id">>, <<"to">>, <<"xml:lang">>], rand:uniform(2) =:= 1],
+    Children = [one_of([{xmlcdata, odd_text()}, el(<<"y">>, [{<<"a">>, odd_text()}], [])]) || _ <- lists:seq(1, rand:uniform(4))],
+    Deeper = [element(Depth - 1) || Depth > 1, _ <- lists:seq(1, rand:uniform(3))],
+    el(one_of([<<"x">>, <<"item">>, <<"message">>, <<"payload">>]), Namespaces ++ Attrs, Deeper ++ Children).
 
 nested(Depth, Innermost) ->
     lists:foldl(fun(_, Inner) -> el(<<"a">>, [], [Inner]) end, Innermost, lists:seq(1, Depth)).

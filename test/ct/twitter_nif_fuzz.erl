@@ -185,7 +185,7 @@ is_of(memory, Memory) -> tuple_size(Memory) =:= 5;
 is_of(result, {ok, _}) -> true;
 is_of(result, {error, {Reason, _}}) -> lists:member(Reason, [too_big, too_fast, not_loaded]);
 is_of(result, {error, Reason}) ->
-    lists:member(Reason, [no_author, bad_cursor, not_loaded, no_item, many_items, no_payload, many_payloads, too_deep, long_id]).
+    lists:member(Reason, [no_author, bad_cursor, not_loaded, no_item, many_items, no_payload, many_payloads, too_deep, not_xml, long_id]).
 
 %%% Terms
 

@@ -11,6 +11,7 @@
 //! | [`lines`] | the lines of a roster, as the server gives them |
 //! | [`friends`] | who sees whom, from a roster |
 //! | [`post`] | what may be published, and what a person reads in it |
+//! | `xml` | what can be said of XML without reading it as a tree |
 //! | [`title`] | any text as one short line, or as plain text |
 //! | `characters` | what nobody sees in a text, and what turns it around |
 //! | [`stream`] | one author's posts in time order |
@@ -53,3 +54,4 @@ mod slots;
 pub mod stream;
 pub mod timeline;
 pub mod title;
+mod xml;

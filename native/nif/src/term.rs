@@ -30,6 +30,7 @@ pub mod atoms {
         no_item,
         no_payload,
         not_loaded,
+        not_xml,
         portion,
         recheck,
         stale,
@@ -338,6 +339,7 @@ impl Encoder for Failure {
             Self::Refused(Refusal::ManyPayloads) => atoms::many_payloads(),
             Self::Refused(Refusal::TooBig(max)) => return (atoms::too_big(), max).encode(env),
             Self::Refused(Refusal::TooDeep) => atoms::too_deep(),
+            Self::Refused(Refusal::NotXml) => atoms::not_xml(),
             Self::Refused(Refusal::LongId) => atoms::long_id(),
         };
         atom.encode(env)

@@ -21,7 +21,7 @@
 %% Of each client: before anything is counted, and then.
 -define(FIRST, 200).
 -define(THEN, 1200).
--define(AT_ONCE, 100).
+-define(AT_ONCE, 50).
 %% Bytes that may be taken by what was published, and by what ejabberd keeps of requests.
 -define(SOME_MEMORY, 30_000_000).
 

@@ -12,10 +12,14 @@ PLUGIN := _build/default/lib/ejabberd_twitter
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
+# The model beside which a random walk is made.
+export TWITTER_WALK := $(abspath $(TARGET))/release/twitter_walk
+
 # Users, contacts and posts of each in the simulation: 3 GB and some minutes.
 SIMULATION ?= 1000000 50 10
 
-.PHONY: help deps build demo test check ct slixmpp fuzz bench bench-core bench-server screenshots clean
+.PHONY: help deps build model demo test check ct soak slixmpp fuzz bench bench-core bench-server screenshots \
+	clean
 
 help:
 	@echo 'make deps      install the Debian packages that are missing'
@@ -25,6 +29,8 @@ help:
 	@echo 'make test      run every check and every test'
 	@echo 'make check     formats, lints, types and documentation, warnings denied'
 	@echo 'make ct        Common Test; SUITE=x_SUITE and CASE=y choose'
+	@echo 'make soak      a random walk of two dozen people beside a model that knows who must get what:'
+	@echo '               SECONDS=n or STEPS=n says how long, SEED=n makes the same walk again'
 	@echo 'make slixmpp   tests from outside, with slixmpp; TEST=test_x chooses'
 	@echo 'make fuzz      looks for inputs that break the core, TIME=seconds (60) for each target;'
 	@echo '               FUZZ=path chooses. Needs cargo-fuzz (cargo install cargo-fuzz) and c++'
@@ -45,17 +51,27 @@ build: deps
 	rebar3 compile
 	@test/support/install_native.sh $(PLUGIN)/priv
 
+model:
+	cargo build --release --locked -p twitter_model
+
 demo: build
 	@$(PYTHON) test/demo/demo.py $(ARGS)
 
-test: build
+test: build model
 	@test/support/run_all.sh
 
 check: build
 	@test/support/check.sh _build/results/check
 
-ct: build
+ct: build model
 	@test/support/run_ct.escript _build/results/ct $(SUITE) $(CASE)
+
+# Ten minutes, if nobody says how long.
+soak: export WALK_SECONDS := $(if $(STEPS),,$(or $(SECONDS),600))
+soak: export WALK_STEPS := $(STEPS)
+soak: export WALK_SEED := $(SEED)
+soak: build model
+	@test/support/run_ct.escript _build/results/soak walk_SUITE
 
 slixmpp: build
 	@$(PYTHON) test/support/run_slixmpp.py _build/results/slixmpp $(TEST)

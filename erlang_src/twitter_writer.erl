@@ -5,11 +5,26 @@
 %%% transactions; two clients at once would lose a post of one. A transaction would be no remedy:
 %%% `node_flat' catches what Mnesia throws to start one again, also in other people's transactions
 %%% that come to wait for our locks, and goes on as if it had read nothing.
+%%%
+%%% A writer that is killed may have stored what the index was not told. Whose posts it was at stands in a
+%%% table that outlives it; the next one makes the index forget him.
 -module(twitter_writer).
 -behaviour(gen_server).
 
--export([run/3, start_link/3]).
+-export([new/1, run/3, start_link/3]).
 -export([init/1, handle_call/3, handle_cast/2]).
+
+-record(state, {table :: atom(), number :: pos_integer()}).
+
+%% @doc The table lives as long as the calling process.
+-spec new(ServerHost :: binary()) -> ok.
+new(ServerHost) ->
+    Table = table(ServerHost),
+    Table = ets:new(Table, [named_table, public, {write_concurrency, true}]),
+    ok.
+
+table(ServerHost) ->
+    gen_mod:get_module_proc(ServerHost, ?MODULE).
 
 %% @doc Runs the function when no other for the same author runs, and returns or raises what it does.
 %% It may call this again for the same author, not for another one: two could wait for each other.
@@ -30,29 +45,34 @@ run(#{host := Host, server_host := ServerHost}, Author, Fun) ->
 
 -spec start_link(Name :: atom(), ServerHost :: binary(), Number :: pos_integer()) ->
           {ok, pid()} | {error, term()}.
-start_link(Name, _ServerHost, _Number) ->
-    gen_server:start_link({local, Name}, ?MODULE, [], []).
+start_link(Name, ServerHost, Number) ->
+    gen_server:start_link({local, Name}, ?MODULE, {ServerHost, Number}, []).
 
 %% @private
--spec init([]) -> {ok, idle}.
-init([]) ->
-    {ok, idle}.
+-spec init({binary(), pos_integer()}) -> {ok, #state{}}.
+init({ServerHost, Number}) ->
+    Table = table(ServerHost),
+    lists:foreach(fun({_, {Host, Author}}) -> ok = twitter_index:forget(Host, Author) end,
+                  ets:take(Table, Number)),
+    {ok, #state{table = Table, number = Number}}.
 
 %% @private
--spec handle_call({run, {binary(), twitter_nif:jid()}, fun(() -> term())}, gen_server:from(), idle) ->
-          {reply, {returned, term()} | {raised, error | exit | throw, term(), list()}, idle}.
-handle_call({run, Whose, Fun}, _From, idle) ->
+-spec handle_call({run, {binary(), twitter_nif:jid()}, fun(() -> term())}, gen_server:from(), #state{}) ->
+          {reply, {returned, term()} | {raised, error | exit | throw, term(), list()}, #state{}}.
+handle_call({run, Whose, Fun}, _From, #state{table = Table, number = Number} = State) ->
     put(?MODULE, Whose),
+    true = ets:insert(Table, {Number, Whose}),
     Reply = try Fun() of
                 Result -> {returned, Result}
             catch
                 Class:Reason:Stacktrace -> {raised, Class, Reason, Stacktrace}
             after
+                true = ets:delete(Table, Number),
                 erase(?MODULE)
             end,
-    {reply, Reply, idle}.
+    {reply, Reply, State}.
 
 %% @private
--spec handle_cast(term(), idle) -> {noreply, idle}.
-handle_cast(_Message, idle) ->
-    {noreply, idle}.
+-spec handle_cast(term(), #state{}) -> {noreply, #state{}}.
+handle_cast(_Message, State) ->
+    {noreply, State}.

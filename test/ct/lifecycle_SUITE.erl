@@ -3,6 +3,7 @@
 -module(lifecycle_SUITE).
 
 -include_lib("fast_xml/include/fxml.hrl").
+-include_lib("ejabberd/include/pubsub.hrl").
 
 -export([all/0, init_per_suite/1, end_per_suite/1, init_per_testcase/2, end_per_testcase/2]).
 -export([
@@ -13,10 +14,13 @@
     mod_twitter_comes_before_its_nodetree/1,
     a_killed_service_is_started_again/1,
     a_killed_worker_is_started_again/1,
+    what_a_killed_writer_has_stored_is_found/1,
     a_killed_supervisor_is_started_again/1,
     a_killed_mod_pubsub_is_started_again/1,
     a_service_that_keeps_crashing_comes_back/1
 ]).
+%% Run in the server under test.
+-export([store_and_end/2]).
 
 -define(HOST, <<"localhost">>).
 -define(MINE, <<"/twitter/MyStream">>).
@@ -31,6 +35,7 @@ all() ->
         mod_twitter_comes_before_its_nodetree,
         a_killed_service_is_started_again,
         a_killed_worker_is_started_again,
+        what_a_killed_writer_has_stored_is_found,
         a_killed_supervisor_is_started_again,
         a_killed_mod_pubsub_is_started_again,
         a_service_that_keeps_crashing_comes_back
@@ -164,6 +169,34 @@ a_killed_worker_is_started_again(Config) ->
     [ok = kill(Server, Pool, Id, Pid) || {Pool, {Id, Pid, _, _}} <- Workers],
     [ok = kill(Server, Sup, Id, Pid) || {Id, Pid, _, _} <- Others],
     ok = is_whole(Config).
+
+%% It ends between the storage and the index, which has the author in memory.
+what_a_killed_writer_has_stored_is_found(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob} = clients(Config),
+    [<<"before">>] = twitter_reading:ids(Bob, ?FRIENDS),
+    true = twitter_server:call(Server, code, add_patha, [filename:dirname(code:which(?MODULE))]),
+    killed = twitter_server:call(Server, ?MODULE, store_and_end, [twitter_client:bare(Alice), <<"stored">>]),
+    _ = twitter_requests:publish(Alice, <<"next">>, <<"Hello">>),
+    [<<"before">>, <<"stored">>, <<"next">>] = twitter_reading:ids(Bob, ?FRIENDS),
+    ok = is_whole(Config).
+
+store_and_end(Author, Id) ->
+    Host = <<"pubsub.localhost">>,
+    {ok, Service} = twitter_service:find(Host),
+    Stored = twitter_path:with_key(twitter_path:stored(Author)),
+    #pubsub_node{id = Nidx} = mod_pubsub:tree_action(Host, get_node, [Host, Stored]),
+    Payload = [fxml_stream:parse_element(<<"<a xmlns='urn:a'>Stored</a>">>)],
+    Publish = fun() -> node_flat:publish_item(Nidx, jid:decode(Author), publishers, 100, Id, Payload, []) end,
+    Write = fun() ->
+        {result, _} = mnesia:sync_dirty(Publish),
+        exit(self(), kill)
+    end,
+    try
+        twitter_writer:run(Service, Author, Write)
+    catch
+        exit:{killed, _} -> killed
+    end.
 
 %% With it go all processes of the vhost.
 a_killed_supervisor_is_started_again(Config) ->

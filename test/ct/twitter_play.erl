@@ -58,12 +58,11 @@ op({purge, Session}, Play) ->
     write(owner, Session, <<"purge">>, [], Play);
 op({restart, Part, Ops}, Play) ->
     restart(Part, fun() -> op({several, Ops}, Play) end, Play);
-op({burst, Ops}, Play) ->
-    Children = call(Play, supervisor, which_children, [twitter_sup_localhost]),
-    [_ | _] = Workers = [Pid || {{twitter_fanout, _}, Pid, _, _} <- Children],
-    [ok = call(Play, sys, suspend, [Worker]) || Worker <- Workers],
+op({burst, Ops}, #{server := Server} = Play) ->
+    Workers = twitter_inside:workers(Server, twitter_fanout),
+    ok = twitter_inside:suspend(Server, Workers),
     Result = op({several, Ops}, Play),
-    [ok = call(Play, sys, resume, [Worker]) || Worker <- Workers],
+    ok = twitter_inside:resume(Server, Workers),
     Result;
 op({several, Ops}, Play) ->
     {Answers, Last} = lists:mapfoldl(fun op/2, Play, Ops),

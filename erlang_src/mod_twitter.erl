@@ -26,6 +26,7 @@ start(ServerHost, _Opts) ->
             lists:foreach(fun({Module, Hook, Function, Priority}) ->
                                   ejabberd_hooks:add(Hook, ServerHost, Module, Function, Priority)
                           end, hooks()),
+            ok = twitter_commands:register(),
             {ok, Pid};
         {error, Reason} ->
             ok = withdraw(ServerHost),
@@ -41,13 +42,16 @@ stop(ServerHost) ->
     %% The workers have sent what they had; sessions need a hook to take it.
     twitter_flow:drain(ServerHost),
     twitter_flow:delete(ServerHost),
+    twitter_stats:delete(ServerHost),
     ok = withdraw(ServerHost),
     Result.
 
 %% As long as the plugin runs in one vhost, sessions of all may get its events.
 withdraw(ServerHost) ->
     case [Host || Host <- ejabberd_option:hosts(), Host =/= ServerHost, gen_mod:is_loaded(Host, ?MODULE)] of
-        [] -> twitter_c2s:withdraw();
+        [] ->
+            ok = twitter_commands:unregister(),
+            twitter_c2s:withdraw();
         [_ | _] -> ok
     end.
 

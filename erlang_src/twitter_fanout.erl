@@ -29,7 +29,7 @@
 -define(MAX_KILLED, 3).
 
 -type post() :: #{host := binary(), author := twitter_nif:jid(), publisher := jid:jid(),
-                  what := twitter_event:what(), bytes := pos_integer(),
+                  what := twitter_event:what(), bytes := pos_integer(), since := non_neg_integer(),
                   %% Users of other servers are the business of the node where it was published.
                   scope := everybody | sessions}.
 %% An author's oldest post, what is sent of it, and to whom.
@@ -81,7 +81,7 @@ drop(ServerHost, Author) ->
 %% To the worker here; one message to each other node of the cluster tells its sessions.
 hand_over(#{host := Host, server_host := ServerHost}, Author, Publisher, What) ->
     Post = #{host => Host, author => Author, publisher => Publisher, what => What,
-             bytes => erlang:external_size(What) + ?OVERHEAD, scope => everybody},
+             bytes => erlang:external_size(What) + ?OVERHEAD, since => twitter_stats:clock(), scope => everybody},
     tell_others(ServerHost, {post, Post#{scope := sessions}}),
     wait(ServerHost, Post).
 
@@ -274,7 +274,7 @@ portion(#sending{key = Key, post = #{author := Author} = Post} = Sending, State)
         Begun = begun(Sending, State),
         case continued(Begun) of
             more -> Begun;
-            done -> ended(Key, Post, State)
+            done -> sent(Key, Post, State)
         end
     catch
         Class:Reason:Stacktrace ->
@@ -282,6 +282,11 @@ portion(#sending{key = Key, post = #{author := Author} = Post} = Sending, State)
                        [Author, misc:format_exception(2, Class, Reason, Stacktrace)]),
             ended(Key, Post, State)
     end.
+
+sent(Key, #{scope := Scope, since := Since} = Post, #state{server_host = ServerHost} = State) ->
+    %% The clock of another node is another one.
+    _ = [ok = twitter_stats:took(ServerHost, push, Since) || Scope =:= everybody],
+    ended(Key, Post, State).
 
 ended(Key, #{bytes := Bytes}, #state{flow = Flow, number = Number, table = Table}) ->
     _ = [ok = twitter_flow:leave(Flow, Number, Bytes) || twitter_backlog:delete(Table, Key)],

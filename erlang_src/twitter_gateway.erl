@@ -64,10 +64,16 @@ process_commands(IQ) ->
 
 answer(IQ, foreign, Foreign, _Ours) ->
     Foreign(IQ);
-answer(IQ, Named, _Foreign, Ours) ->
-    try Ours(twitter_view:open(twitter_reader:new(IQ), Named)) of
-        #iq{} = Answer -> Answer;
-        Result -> xmpp:make_iq_result(IQ, Result)
+answer(#iq{type = Type} = IQ, Named, _Foreign, Ours) ->
+    Began = twitter_stats:clock(),
+    try
+        #{service := #{server_host := ServerHost}} = Reader = twitter_reader:new(IQ),
+        Result = Ours(twitter_view:open(Reader, Named)),
+        _ = [twitter_stats:took(ServerHost, read, Began) || Type =:= get],
+        case Result of
+            #iq{} -> Result;
+            _ -> xmpp:make_iq_result(IQ, Result)
+        end
     catch
         throw:{refused, Error} ->
             refuse(IQ, Error);

@@ -7,25 +7,30 @@
 
 -export([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
 -export([check_draft/5, max_depth/0, text/1, title/1]).
--export([friends/2, batches/2]).
+-export([friends/2, batches/2, export/2]).
 -export([rates_new/0, take_post/5]).
--export([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1]).
+-export([meter_new/0, record/3, summary/2, prometheus/1]).
+-export([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1, users_online/1]).
 -export([recipients/3, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
 -export([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
-         roster_changed/2, rosters_reset/1, sees/3, remembered_recipients/3, remembered_recheck/3]).
+         roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/3,
+         remembered_recheck/3]).
 -export([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
 -export([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5]).
 -export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, hold/0, version/0,
-              request/0, page/0, post/0, online/0, session/0, fanout/0, rosters/0, rates/0]).
+              request/0, page/0, post/0, online/0, session/0, fanout/0, rosters/0, rates/0,
+              meter/0, summary/0]).
 -on_load(load_library/0).
 -nifs([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
 -nifs([check_draft/5, max_depth/0, text/1, title/1]).
--nifs([friends/2, batches/2]).
+-nifs([friends/2, batches/2, export/2]).
 -nifs([rates_new/0, take_post/5]).
--nifs([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1]).
+-nifs([meter_new/0, record/3, summary/2, prometheus/1]).
+-nifs([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1, users_online/1]).
 -nifs([recipients/3, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
 -nifs([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
-       roster_changed/2, rosters_reset/1, sees/3, remembered_recipients/3, remembered_recheck/3]).
+       roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/3,
+       remembered_recheck/3]).
 -nifs([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
 -nifs([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5]).
 
@@ -44,6 +49,11 @@
 -opaque fanout() :: reference().
 -opaque rosters() :: reference().
 -opaque rates() :: reference().
+-opaque meter() :: reference().
+-type summary() :: {Count :: non_neg_integer(), Sum :: non_neg_integer(),
+                    {P50 :: non_neg_integer(), P90 :: non_neg_integer(), P99 :: non_neg_integer(),
+                     Max :: non_neg_integer()}}.
+%% Since the beginning, and of the last five to ten minutes; in microseconds.
 -type request() :: {oldest_first | newest_first, anchor(), Limit :: non_neg_integer()}.
 -type anchor() :: first_page | last_page | {'after' | before, Cursor :: binary()}
                 | {index, non_neg_integer()}.
@@ -124,6 +134,10 @@ sessions(_Online, _User) -> erlang:nif_error(nif_not_loaded).
 -spec all_sessions(online()) -> [{User :: binary(), session()}].
 all_sessions(_Online) -> erlang:nif_error(nif_not_loaded).
 
+%% @doc How many users have a session.
+-spec users_online(online()) -> non_neg_integer().
+users_online(_Online) -> erlang:nif_error(nif_not_loaded).
+
 %% @doc Notes whom a post of `Author' goes to: the contacts who may see his presence, but for users of
 %% the domains in `Here' who are offline.
 -spec recipients(Author :: jid(), [line()], Here :: [{Domain :: binary(), online()}]) -> fanout().
@@ -186,6 +200,10 @@ roster_changed(_Rosters, _Author) -> erlang:nif_error(nif_not_loaded).
 -spec rosters_reset(rosters()) -> ok.
 rosters_reset(_Rosters) -> erlang:nif_error(nif_not_loaded).
 
+%% @doc How much memory is taken, in bytes, about.
+-spec rosters_bytes(rosters()) -> non_neg_integer().
+rosters_bytes(_Rosters) -> erlang:nif_error(nif_not_loaded).
+
 %% @doc Of each author, whether the reader may see him.
 -spec sees(rosters(), Reader :: jid(), Authors :: [jid()]) -> [true | false | unknown].
 sees(_Rosters, _Reader, _Authors) -> erlang:nif_error(nif_not_loaded).
@@ -203,6 +221,10 @@ remembered_recheck(_Rosters, _Author, _Fanout) -> erlang:nif_error(nif_not_loade
 -spec batches([item_id()], MaxBytes :: pos_integer()) -> [[item_id()]].
 batches(_Ids, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
 
+%% @doc All posts of a user as JSON; times as XEP-0082 writes them.
+-spec export(User :: jid(), [{item_id(), Published :: binary(), Updated :: binary(), payload()}]) -> binary().
+export(_User, _Posts) -> erlang:nif_error(nif_not_loaded).
+
 %% @doc Nobody has posted yet.
 -spec rates_new() -> rates().
 rates_new() -> erlang:nif_error(nif_not_loaded).
@@ -213,6 +235,22 @@ rates_new() -> erlang:nif_error(nif_not_loaded).
                 Now :: non_neg_integer()) ->
           {ok, taken} | {error, {too_fast, Micros :: non_neg_integer()}}.
 take_post(_Rates, _Author, _Burst, _Refill, _Now) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Nothing has been measured yet.
+-spec meter_new() -> meter().
+meter_new() -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Something took so long. Both are in microseconds.
+-spec record(meter(), Micros :: non_neg_integer(), Now :: non_neg_integer()) -> ok.
+record(_Meter, _Micros, _Now) -> erlang:nif_error(nif_not_loaded).
+
+-spec summary(meter(), Now :: non_neg_integer()) -> summary().
+summary(_Meter, _Now) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Numbers of vhosts in the text format of Prometheus.
+-spec prometheus([{Host :: binary(), [{Name :: binary(), non_neg_integer()}], [{Of :: binary(), summary()}]}]) ->
+          binary().
+prometheus(_Numbers) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc An empty index, whose streams and payloads may take so many bytes. It lives as long as
 %% somebody holds the reference.

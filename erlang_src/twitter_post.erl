@@ -7,7 +7,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([wrap/1, unwrap/1, is_payload/1, check/2, text/1, title/1]).
+-export([wrap/1, unwrap/1, is_payload/1, check/2, text/1, title/1, readable/1]).
 
 -define(NS_WRAPPER, <<"urn:ejabberd:twitter:payload">>).
 
@@ -118,6 +118,8 @@ text(Payload) -> twitter_nif:text(readable(Payload)).
 -spec title([xmlel()]) -> binary().
 title(Payload) -> twitter_nif:title(readable(Payload)).
 
+%% @doc The stored payload as the core reads it.
+-spec readable([xmlel()]) -> twitter_nif:payload().
 readable(Payload) ->
     case unwrap(Payload) of
         [#xmlel{} = El] -> {element, fxml:element_to_binary(El)};

@@ -4,7 +4,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([publish/2, retract/2, purge/2]).
+-export([publish/2, retract/2, purge/2, new_id/0]).
 
 %% @doc Publishes a post: XEP-0060, section 7.1.
 -spec publish(twitter_view:view(), iq()) -> iq().
@@ -68,9 +68,14 @@ purge(#{reader := #{service := Service, name := Name, from := From, lang := Lang
 %% An id of mod_pubsub's is the time in hexadecimal digits without padding, so that two moments may
 %% have the same: then a post would overwrite another one.
 with_id(#ps_item{id = <<>>} = Item) ->
-    Item#ps_item{id = binary:encode_hex(crypto:strong_rand_bytes(8))};
+    Item#ps_item{id = new_id()};
 with_id(Item) ->
     Item.
+
+%% @doc An id that no other post has.
+-spec new_id() -> binary().
+new_id() ->
+    binary:encode_hex(crypto:strong_rand_bytes(8)).
 
 %% Only MyStream is written to, and only by users of the vhost. `Write' runs when no other write of
 %% this author does; the answer is given when what was written is safe.

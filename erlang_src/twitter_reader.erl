@@ -3,12 +3,14 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([new/1, is_at_home/1, publisher/1]).
+-export([new/1, local/3, is_at_home/1, publisher/1]).
 -export_type([reader/0]).
 
 -type reader() :: #{jid := jid:jid(), name := twitter_nif:jid(), from := jid:jid(),
-                    who := twitter_roster:reader(), service := twitter_service:served(), lang := binary()}.
-%% `jid' is bare, `name' the same as text, `from' as it came, `who' with his privacy list.
+                    who := twitter_roster:reader(), service := twitter_service:served(), lang := binary(),
+                    acts := himself | by_admin}.
+%% `jid' is bare, `name' the same as text, `from' as it came, `who' with his privacy list; `acts' says who wants
+%% what is asked.
 
 %% @doc The sender of a request to a pubsub host; refused while the host is not served.
 -spec new(iq()) -> reader().
@@ -17,10 +19,17 @@ new(#iq{from = From, to = #jid{lserver = Host}, lang = Lang} = IQ) ->
     case twitter_service:find(Host) of
         {ok, Service} ->
             #{jid => Bare, name => jid:encode(Bare), from => From, who => twitter_c2s:reader(IQ),
-              service => Service, lang => Lang};
+              service => Service, lang => Lang, acts => himself};
         error ->
             twitter_error:refuse(not_served, Lang)
     end.
+
+%% @doc A user of the vhost, for whom an admin acts.
+-spec local(jid:jid(), twitter_service:served(), Lang :: binary()) -> reader().
+local(Jid, Service, Lang) ->
+    Bare = jid:remove_resource(jid:make(jid:tolower(Jid))),
+    #{jid => Bare, name => jid:encode(Bare), from => Bare, who => Bare, service => Service, lang => Lang,
+      acts => by_admin}.
 
 %% @doc Whether he is a user of the vhost, by his address.
 -spec is_at_home(reader()) -> boolean().

@@ -7,7 +7,7 @@
 -include_lib("ejabberd/include/mod_roster.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([recipients/1, recheck/2, who_let_see/3]).
+-export([recipients/1, recheck/2, who_let_see/3, forget/1, bytes/1]).
 -export([subject/0, begun/0, changes/2, changed/2, ended/1]).
 
 %% What is remembered takes so many bytes at most, about.
@@ -49,6 +49,22 @@ who_let_see(ServerHost, Authors, Reader) ->
         error ->
             [Author || Author <- Authors,
                        twitter_roster:lets_see(twitter_roster:bare(Author), Reader)]
+    end.
+
+%% @doc Forgets what is remembered.
+-spec forget(ServerHost :: binary()) -> ok.
+forget(ServerHost) ->
+    case twitter_watch:find(?MODULE, ServerHost) of
+        {ok, Rosters} -> twitter_nif:rosters_reset(Rosters);
+        error -> ok
+    end.
+
+%% @doc How much memory is taken by what is remembered, in bytes, about.
+-spec bytes(ServerHost :: binary()) -> non_neg_integer().
+bytes(ServerHost) ->
+    case twitter_watch:find(?MODULE, ServerHost) of
+        {ok, Rosters} -> twitter_nif:rosters_bytes(Rosters);
+        error -> 0
     end.
 
 %% One line of a roster.

@@ -10,7 +10,7 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([start_link/1, find/1, all/1, pubsub_starts/1, pubsub_stops/1, options_changed/1]).
+-export([start_link/1, find/1, all/1, reload/1, pubsub_starts/1, pubsub_stops/1, options_changed/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 -export_type([served/0]).
 
@@ -46,6 +46,14 @@ all(ServerHost) ->
             end,
     [Service || Host <- Hosts, {ok, Service} <- [find(Host)]].
 
+%% @doc Forgets what is in memory of a vhost, and takes over its pubsub hosts again; what is needed is read
+%% anew from storage, rosters and sessions.
+-spec reload(ServerHost :: binary()) -> ok.
+reload(ServerHost) ->
+    ok = gen_server:call(name(ServerHost), reload, infinity),
+    ok = twitter_rights:forget(ServerHost),
+    twitter_sessions:reconcile(ServerHost).
+
 %% @doc mod_pubsub of the vhost begins to start one of its hosts, with our nodetree.
 -spec pubsub_starts(ServerHost :: binary()) -> ok.
 pubsub_starts(ServerHost) ->
@@ -77,7 +85,10 @@ init(ServerHost) ->
     {ok, activate(#state{server_host = ServerHost})}.
 
 %% @private
--spec handle_call(term(), gen_server:from(), #state{}) -> {reply, {error, unknown_request}, #state{}}.
+-spec handle_call(reload | term(), gen_server:from(), #state{}) ->
+          {reply, ok | {error, unknown_request}, #state{}}.
+handle_call(reload, _From, State) ->
+    {reply, ok, activate(State)};
 handle_call(_Request, _From, State) ->
     {reply, {error, unknown_request}, State}.
 

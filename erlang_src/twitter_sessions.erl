@@ -9,7 +9,7 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([here/0, of_user/1, start_link/1, reconcile/1]).
+-export([here/0, of_user/1, count/1, start_link/1, reconcile/1]).
 -export([sm_register_connection/3, sm_remove_connection/3, set_presence/4, unset_presence/4]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
@@ -32,6 +32,14 @@ of_user(#jid{luser = LUser, lserver = LServer}) ->
             [{Pid, Resource}
              || {_, Resource} <- ejabberd_sm:get_user_present_resources(LUser, LServer),
                 Pid <- [ejabberd_sm:get_session_pid(LUser, LServer, Resource)], is_pid(Pid)]
+    end.
+
+%% @doc How many users of a vhost have a session on this node.
+-spec count(ServerHost :: binary()) -> non_neg_integer().
+count(ServerHost) ->
+    case find(ServerHost) of
+        {ok, Online} -> twitter_nif:users_online(Online);
+        error -> 0
     end.
 
 find(LServer) ->

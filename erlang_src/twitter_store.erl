@@ -10,7 +10,7 @@
 -include_lib("xmpp/include/xmpp.hrl").
 -include_lib("ejabberd/include/pubsub.hrl").
 
--export([ensure_node/2, delete_node/2, purge/2, owner/1, authors/1, places/2, posts/2, post/3, sync/0]).
+-export([ensure_node/2, delete_node/2, purge/2, owner/1, authors/1, places/2, posts/2, post/3, all/2, sync/0]).
 -export([micros/1]).
 -export_type([post/0]).
 
@@ -168,15 +168,25 @@ authors(Host) ->
 -spec places(Host :: binary(), Author :: twitter_nif:jid()) ->
           [{Micros :: non_neg_integer(), Id :: binary()}].
 places(Host, Author) ->
+    [{micros(At), Id} || #pubsub_item{itemid = {Id, _}, creation = {At, _}} <- items(Host, Author)].
+
+items(Host, Author) ->
     case node_index(Host, Author) of
         none ->
             [];
         Nidx ->
-            Args = [Nidx, mod_pubsub:service_jid(Host), undefined],
-            {Items, _} = result(action(Host, get_items, Args)),
-            [{micros(At), Id} || #pubsub_item{itemid = {Id, _}, creation = {At, _}} = Item <- Items,
-                                 is_whole(Item, Author)]
+            {Items, _} = result(action(Host, get_items, [Nidx, mod_pubsub:service_jid(Host), undefined])),
+            [Item || Item <- Items, is_whole(Item, Author)]
     end.
+
+%% @doc All posts of an author, with the moment of the last change of each, oldest first. Reads all of
+%% them at once.
+-spec all(Host :: binary(), Author :: twitter_nif:jid()) -> [{post(), Changed :: erlang:timestamp()}].
+all(Host, Author) ->
+    Posts = [{#{author => Author, id => Id, at => At, payload => Payload}, Changed}
+             || #pubsub_item{itemid = {Id, _}, creation = {At, _}, modification = {Changed, _},
+                             payload = Payload} <- items(Host, Author)],
+    lists:sort(fun({#{at := One}, _}, {#{at := Other}, _}) -> One =< Other end, Posts).
 
 %% @doc Some posts, in one go: the node of each author is looked up once, and the items are read in one
 %% context. Those that are not stored are left out.

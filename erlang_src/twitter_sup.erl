@@ -39,6 +39,7 @@ init(ServerHost) ->
     %% knows to whom it goes. Without the native library it is alone, and says so.
     Workers = case code:ensure_loaded(twitter_nif) of
                   {module, twitter_nif} ->
+                      ok = twitter_stats:new(ServerHost),
                       %% It outlives the workers that send what is in it.
                       ok = twitter_backlog:new(ServerHost),
                       ok = twitter_writer:new(ServerHost),

@@ -30,6 +30,7 @@ functions() ->
     taken = twitter_nif:roster_load(Rosters, ?JID, twitter_nif:roster_version(Rosters, ?JID), [<<"bob@localhost">>]),
     Fanout = twitter_nif:recipients(?JID, Lines, Here),
     Rates = twitter_nif:rates_new(),
+    Meter = twitter_nif:meter_new(),
     Request = {oldest_first, {index, 0}, 10},
     {ok, {_, Cursor, _, _, _}} = twitter_nif:page(Index, Hold, [?JID], Request, 1000),
     Version = twitter_nif:version(Index, ?JID),
@@ -50,6 +51,10 @@ functions() ->
         {sees, [Rosters, <<"bob@localhost">>, [?JID, <<"eve@localhost">>]]},
         {remembered_recipients, [Rosters, ?JID, Here]}, {remembered_recheck, [Rosters, ?JID, Fanout]},
         {rates_new, []}, {take_post, [Rates, ?JID, 60, 30, 1]},
+        {export, [?JID, [{<<"1">>, <<"2008-05-01T10:00:00Z">>, <<"2008-05-01T10:00:00Z">>, {text, <<"b">>}}]]},
+        {meter_new, []}, {record, [Meter, 10, 20]}, {summary, [Meter, 20]},
+        {prometheus, [[{<<"localhost">>, [{<<"posts">>, 1}], [{<<"push">>, {1, 2, {3, 4, 5, 6}}}]}]]},
+        {users_online, [Online]}, {rosters_bytes, [Rosters]},
         {index_new, [1000, 1000]}, {set_budgets, [Index, 1 bsl 20, 1 bsl 20]}, {memory, [Index]}, {hold_new, []},
         {hold, [Index, Hold, ?JID]}, {release, [Hold]}, {version, [Index, ?JID]},
         {load, [Index, Hold, ?JID, Version, [{1, <<"a">>}, {2, <<"b">>}]]},
@@ -159,15 +164,16 @@ is_answer(_Function, _Raised) -> false.
 kind(Function) ->
     Kinds = [
         {node, [parse_node, parse_disco_node]},
-        {text, [node_id, stored_node, text, title]},
-        {number, [max_depth, roster_version, version]},
+        {text, [node_id, stored_node, text, title, export, prometheus]},
+        {number, [max_depth, roster_version, version, users_online, rosters_bytes]},
         {boolean, [arrive, leave, hold, hand_over, note_sent]},
         {list, [friends, batches, sessions, all_sessions, sees]},
-        {reference, [online_new, recipients, rosters_new, rates_new, index_new, hold_new]},
+        {reference, [online_new, recipients, rosters_new, rates_new, meter_new, index_new, hold_new]},
         {portion, [next_portion]},
-        {ok, [recheck, resume, roster_changes, roster_changed, rosters_reset, set_budgets, release, keep_payloads, forget]},
+        {ok, [recheck, record, resume, roster_changes, roster_changed, rosters_reset, set_budgets, release, keep_payloads, forget]},
         {offer, [roster_load, roster_answer, load, put, remove]},
         {memory, [memory]},
+        {summary, [summary]},
         {result, [author_of_stored, check_draft, remembered_recipients, remembered_recheck, take_post, page, find]}
     ],
     [Kind] = [Kind || {Kind, Functions} <- Kinds, lists:member(Function, Functions)],
@@ -182,6 +188,7 @@ is_of(reference, Reference) -> is_reference(Reference);
 is_of(portion, Next) -> Next =:= recheck orelse Next =:= done orelse element(1, Next) =:= portion;
 is_of(ok, Answer) -> Answer =:= ok;
 is_of(offer, Answer) -> Answer =:= taken orelse Answer =:= stale;
+is_of(summary, {Count, Sum, {_, _, _, _}}) -> Count >= 0 andalso Sum >= 0;
 is_of(memory, Memory) -> tuple_size(Memory) =:= 5;
 is_of(result, {ok, _}) -> true;
 is_of(result, {error, {Reason, _}}) -> lists:member(Reason, [too_big, too_fast, not_loaded]);

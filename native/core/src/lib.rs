@@ -23,6 +23,9 @@
 //! | `progress` | how far that has come, if somebody else has to go on |
 //! | [`portions`] | long lists cut for several messages |
 //! | [`rate`] | how fast an author may post |
+//! | [`meter`] | how long things take |
+//! | [`metrics`] | numbers about the service |
+//! | [`report`] | what an admin takes out |
 //! | [`service`] | one pubsub host: the index of all streams and the payloads of recent posts |
 //! | [`cache`] | those payloads, within a budget |
 //! | `slots` | the streams of all authors, under versions and within a budget |
@@ -40,6 +43,8 @@ pub mod friends;
 pub mod jid;
 pub mod lines;
 mod lru;
+pub mod meter;
+pub mod metrics;
 mod names;
 pub mod online;
 pub mod path;
@@ -47,6 +52,7 @@ pub mod portions;
 pub mod post;
 mod progress;
 pub mod rate;
+pub mod report;
 pub mod rosters;
 pub mod service;
 mod shards;

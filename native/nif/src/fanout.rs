@@ -90,6 +90,16 @@ fn leave(online: OnlineArc, user: &str, session: LocalPid) -> bool {
     online.0.leave(user, session)
 }
 
+#[rustler::nif(schedule = "DirtyCpu")]
+fn users_online(online: OnlineArc) -> usize {
+    online.0.users()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn rosters_bytes(rosters: RostersArc) -> usize {
+    rosters.0.bytes()
+}
+
 #[rustler::nif]
 fn sessions(online: OnlineArc, user: &str) -> Vec<SessionTerm> {
     sessions_of(&online.0, user)

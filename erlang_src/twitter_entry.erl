@@ -1,0 +1,33 @@
+%%% @doc Atom entries for those who write without a client for feeds: what XEP-0277 and XEP-0472 ask
+%%% for, with the text as the title.
+-module(twitter_entry).
+
+-include_lib("xmpp/include/xmpp.hrl").
+
+-export([new/4]).
+
+-define(NS_ATOM, <<"http://www.w3.org/2005/Atom">>).
+
+%% @doc An entry by `Author', first published and last changed at these moments.
+-spec new(Author :: jid:jid(), Id :: binary(), Text :: binary(),
+          {Published :: erlang:timestamp(), Updated :: erlang:timestamp()}) -> xmlel().
+new(#jid{lserver = Domain} = Author, Id, Text, {Published, Updated}) ->
+    Jid = jid:encode(Author),
+    <<Day:10/binary, _/binary>> = First = moment(Published),
+    #xmlel{name = <<"entry">>, attrs = [{<<"xmlns">>, ?NS_ATOM}],
+           children = [#xmlel{name = <<"title">>, attrs = [{<<"type">>, <<"text">>}],
+                              children = [{xmlcdata, Text}]},
+                       %% RFC 4151: unique for ever, whatever becomes of the domain.
+                       leaf(<<"id">>, <<"tag:", Domain/binary, ",", Day/binary, ":", Jid/binary, "/", Id/binary>>),
+                       leaf(<<"published">>, First),
+                       leaf(<<"updated">>, moment(Updated)),
+                       #xmlel{name = <<"author">>,
+                              children = [leaf(<<"name">>, Author#jid.user),
+                                          leaf(<<"uri">>, <<"xmpp:", Jid/binary>>)]}]}.
+
+leaf(Name, Text) ->
+    #xmlel{name = Name, children = [{xmlcdata, Text}]}.
+
+%% RFC 3339, in UTC.
+moment(Time) ->
+    xmpp_util:encode_timestamp(Time).

@@ -29,7 +29,9 @@
 -define(MAX_KILLED, 3).
 
 -type post() :: #{host := binary(), author := twitter_nif:jid(), publisher := jid:jid(),
-                  what := twitter_event:what(), bytes := pos_integer(), since := non_neg_integer(),
+                  what := twitter_event:what(), bytes := pos_integer(),
+                  %% When it was stored, by the clock of this node.
+                  since => non_neg_integer(),
                   %% Users of other servers are the business of the node where it was published.
                   scope := everybody | sessions}.
 %% An author's oldest post, what is sent of it, and to whom.
@@ -81,9 +83,9 @@ drop(ServerHost, Author) ->
 %% To the worker here; one message to each other node of the cluster tells its sessions.
 hand_over(#{host := Host, server_host := ServerHost}, Author, Publisher, What) ->
     Post = #{host => Host, author => Author, publisher => Publisher, what => What,
-             bytes => erlang:external_size(What) + ?OVERHEAD, since => twitter_stats:clock(), scope => everybody},
+             bytes => erlang:external_size(What) + ?OVERHEAD, scope => everybody},
     tell_others(ServerHost, {post, Post#{scope := sessions}}),
-    wait(ServerHost, Post).
+    wait(ServerHost, Post#{since => twitter_stats:clock()}).
 
 tell_others(ServerHost, Message) ->
     Name = twitter_backlog:name(ServerHost),
@@ -283,9 +285,10 @@ portion(#sending{key = Key, post = #{author := Author} = Post} = Sending, State)
             ended(Key, Post, State)
     end.
 
-sent(Key, #{scope := Scope, since := Since} = Post, #state{server_host = ServerHost} = State) ->
-    %% The clock of another node is another one.
-    _ = [ok = twitter_stats:took(ServerHost, push, Since) || Scope =:= everybody],
+sent(Key, #{since := Since} = Post, #state{server_host = ServerHost} = State) ->
+    ok = twitter_stats:took(ServerHost, push, Since),
+    ended(Key, Post, State);
+sent(Key, Post, State) ->
     ended(Key, Post, State).
 
 ended(Key, #{bytes := Bytes}, #state{flow = Flow, number = Number, table = Table}) ->

@@ -45,7 +45,7 @@ all() ->
 init_per_suite(Config) ->
     {ok, _} = application:ensure_all_started(inets),
     Started = twitter_cases:start(Config, #{modules => #{mod_http_api => #{}}}),
-    Port = free_port(),
+    Port = twitter_server:free_port(),
     Server = twitter_cases:server(Started),
     Listener = #{ip => <<"127.0.0.1">>},
     ok = twitter_server:reload(Server, #{options => #{
@@ -61,12 +61,6 @@ init_per_suite(Config) ->
 end_per_suite(Config) ->
     ok = application:stop(inets),
     twitter_cases:stop(Config).
-
-free_port() ->
-    {ok, Socket} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
-    {ok, Port} = inet:port(Socket),
-    ok = gen_tcp:close(Socket),
-    Port.
 
 %%% Cases
 

@@ -77,7 +77,7 @@ init_per_group(Way, Config) ->
         twitter => #{delivery => Way},
         modules => #{mod_stream_mgmt => #{}, mod_client_state => #{}, mod_carboncopy => #{}, mod_bosh => #{}}
     }),
-    [Tls, Http] = [free_port() || _ <- [tls, http]],
+    [Tls, Http] = [twitter_server:free_port() || _ <- [tls, http]],
     Listener = #{ip => <<"127.0.0.1">>, module => ejabberd_c2s, access => all, shaper => none},
     ok = twitter_server:reload(Server, #{options => #{
         certfiles => [proplists:get_value(certificate, Config)],
@@ -94,12 +94,6 @@ init_per_group(Way, Config) ->
 
 end_per_group(connections, _Config) -> ok;
 end_per_group(_Way, Config) -> twitter_cases:stop(Config).
-
-free_port() ->
-    {ok, Socket} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
-    {ok, Port} = inet:port(Socket),
-    ok = gen_tcp:close(Socket),
-    Port.
 
 %%% Bytes
 

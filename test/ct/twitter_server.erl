@@ -6,7 +6,7 @@
 -module(twitter_server).
 -behaviour(gen_server).
 
--export([start/1, stop/1, kill9/1, restart/1, restart/2, reload/2]).
+-export([start/1, stop/1, kill9/1, restart/1, restart/2, reload/2, free_port/0]).
 -export([call/4, call/5, settle/2, await_service/2]).
 -export([port/1, hosts/1, dir/1, os_pid/1, is_running/1, log/1, log_path/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
@@ -270,6 +270,8 @@ last_log(#state{options = Options}) ->
     {ok, Log} = file:read_file(twitter_node:log_file(Options)),
     Log.
 
+%% @doc A port of the loopback interface on which nobody listens.
+-spec free_port() -> inet:port_number().
 free_port() ->
     {ok, Socket} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}]),
     {ok, Port} = inet:port(Socket),

@@ -45,7 +45,14 @@ retract(#{reader := #{lang := Lang} = Reader} = View,
                         [#ps_item{id = Id}] when Id =/= <<>> -> ok;
                         _ -> twitter_error:refuse(one_item, Lang)
                     end,
-                    mod_pubsub:process_pubsub(IQ#iq{sub_els = [Stored]})
+                    Answer = mod_pubsub:process_pubsub(IQ#iq{sub_els = [Stored]}),
+                    case xmpp:get_error(Answer) of
+                        %% The node is left of an account of that name that is gone: it is empty.
+                        #stanza_error{reason = forbidden} ->
+                            twitter_error:refuse(xmpp:err_item_not_found(), Lang);
+                        _ ->
+                            Answer
+                    end
             end).
 
 %% @doc Deletes all posts: XEP-0060, section 8.5. To the friends' clients it is a retraction of each:

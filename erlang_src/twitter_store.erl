@@ -94,7 +94,8 @@ purge(Host, Author) ->
         none ->
             ok;
         Nidx ->
-            _ = result(action(Host, purge_node, [Nidx, Author])),
+            %% A node that is left of an account of that name that is gone is not his, and empty.
+            _ = [result(action(Host, purge_node, [Nidx, Author])) || is_owner(Nidx, Author)],
             %% What no state names, too.
             mnesia:sync_dirty(
               fun() ->

@@ -111,6 +111,11 @@ an_account_goes_while_mod_twitter_is_stopped(Config) ->
     ok = twitter_users:befriend(Server, Alice, Bob),
     Anew = twitter_users:login(Server, Alice),
     [] = twitter_reading:entries(Anew, ?MINE),
+    %% As if there had never been anything.
+    Retract = [twitter_requests:el(<<"item">>, [{<<"id">>, <<"a">>}], [])],
+    Answer = twitter_requests:pubsub(Anew, set, [twitter_requests:el(<<"retract">>, [{<<"node">>, ?MINE}], Retract)]),
+    <<"item-not-found">> = twitter_answers:refusal(Answer),
+    ok = twitter_requests:purge(Anew),
     Id = twitter_requests:publish(Anew, <<"I am new here">>),
     [{_, Id, _}] = twitter_reading:entries(twitter_users:login(Server, Bob), ?FRIENDS).
 

@@ -41,6 +41,7 @@ modules(Options) ->
         mod_disco => #{},
         mod_ping => #{},
         mod_privacy => #{},
+        mod_private => #{},
         mod_register => #{ip_access => all},
         mod_roster => #{},
         mod_pubsub => pubsub(Options),

@@ -1,0 +1,53 @@
+%%% @doc What a user's own server keeps for him beside his posts: his settings, and what he has not read.
+%%% It lies where XMPP keeps such things, in private XML storage (XEP-0049), one element for each namespace:
+%%% in whatever database the admin chose for `mod_private', in its exports, and gone with the account.
+%%%
+%%% The user's clients can read and write it too, so what is found there may be anything.
+-module(twitter_private).
+
+-include_lib("ejabberd/include/logger.hrl").
+-include_lib("xmpp/include/xmpp.hrl").
+
+-export([is_available/1, read/2, write/2]).
+
+%% @doc Whether a vhost has such storage. Without it nobody there has settings, and nobody misses anything.
+-spec is_available(LServer :: binary()) -> boolean().
+is_available(LServer) ->
+    gen_mod:is_loaded(LServer, mod_private).
+
+%% @doc The element that is stored for a local user under this namespace. One look into a cache, mostly.
+-spec read(jid:jid(), Namespace :: binary()) -> {ok, xmlel()} | none | {error, unavailable}.
+read(#jid{luser = LUser, lserver = LServer}, Namespace) ->
+    None = #xmlel{name = <<"none">>},
+    try is_available(LServer) andalso mod_private:get_data(LUser, LServer, [{Namespace, None}]) of
+        false -> {error, unavailable};
+        [None] -> none;
+        [#xmlel{} = Stored] -> {ok, Stored};
+        {error, _} -> {error, unavailable}
+    catch
+        %% Storage that fails; ejabberd's own module logs nothing of it.
+        Class:Reason ->
+            ?ERROR_MSG("What is kept for ~ts cannot be read: ~0tp",
+                       [jid:encode(jid:make(LUser, LServer)), {Class, Reason}]),
+            {error, unavailable}
+    end.
+
+%% @doc Stores an element for a local user, under its namespace, in the place of what was there. Nothing is
+%% stored for somebody who has no account: whoever gets that name would have it.
+-spec write(jid:jid(), xmlel()) -> ok | {error, no_account | unavailable}.
+write(#jid{luser = LUser, lserver = LServer} = User, #xmlel{} = Element) ->
+    case {is_available(LServer), ejabberd_auth:user_exists(LUser, LServer)} of
+        {false, _} -> {error, unavailable};
+        {true, false} -> {error, no_account};
+        {true, true} -> set(User, fxml:get_tag_attr_s(<<"xmlns">>, Element), Element)
+    end.
+
+set(User, Namespace, Element) ->
+    try mod_private:set_data(User, [{Namespace, Element}]) of
+        ok -> ok;
+        {error, _} -> {error, unavailable}
+    catch
+        Class:Reason ->
+            ?ERROR_MSG("What is to be kept for ~ts cannot be stored: ~0tp", [jid:encode(User), {Class, Reason}]),
+            {error, unavailable}
+    end.

@@ -17,12 +17,14 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([full/3, fast/3, is_quiet/0, attend/1, withdraw/0, reader/1]).
+-export([full/4, fast/5, is_quiet/0, attend/1, withdraw/0, reader/1]).
 -export([handle_info/2, user_send_packet/1]).
--export_type([marked/0]).
+-export_type([marked/0, news/0]).
 
 -define(NOT_TO_BE_RESENT, #{carbon_copy => true}).
 
+%% What an event tells: a friend's post, that posts of a friend are gone, or what one's own devices did.
+-type news() :: post | retraction | own.
 %% A message that sessions will recognise, and what one copy of it takes in a mailbox: what is large in
 %% it is shared.
 -type marked() :: {message(), Bytes :: pos_integer()}.
@@ -33,22 +35,27 @@
                 {c2s_handle_send, [mod_stream_mgmt, mod_push, mod_push_keepalive]}]).
 
 %% @doc An event by the way with all hooks.
--spec full(message(), Author :: jid:jid(), twitter_flow:flow()) -> marked().
-full(Event, Author, Flow) ->
-    marked(Event, fun(Bytes) -> {full, Flow, Bytes, Author} end).
+-spec full(message(), Author :: jid:jid(), news(), twitter_flow:flow()) -> marked().
+full(Event, Author, News, Flow) ->
+    marked(Event, #{author => Author, news => News, flow => Flow}).
 
 %% @doc An event by the fast way. `IsQuiet' as of {@link is_quiet/0}.
--spec fast(message(), twitter_flow:flow(), IsQuiet :: boolean()) -> marked().
-fast(Event, Flow, IsQuiet) ->
-    <<"<message", Rest/binary>> = fxml:element_to_binary(twitter_event:element(Event)),
+-spec fast(message(), Author :: jid:jid(), news(), twitter_flow:flow(), IsQuiet :: boolean()) -> marked().
+fast(Event, Author, News, Flow, IsQuiet) ->
     Packed = term_to_binary(Event),
     marked(#message{type = headline, from = Event#message.from},
-           fun(Bytes) -> {fast, Flow, Bytes, Rest, Packed, IsQuiet} end).
+           #{author => Author, news => News, flow => Flow,
+             rest => bytes(Event), packed => Packed, is_quiet => IsQuiet}).
+
+%% All that is sent, but for the address.
+bytes(Event) ->
+    <<"<message", Rest/binary>> = fxml:element_to_binary(twitter_event:element(Event)),
+    Rest.
 
 marked(Event, Mark) ->
-    Words = erts_debug:flat_size(Event#message{meta = #{?MODULE => Mark(0)}}),
+    Words = erts_debug:flat_size(Event#message{meta = #{?MODULE => Mark#{bytes => 0}}}),
     Bytes = Words * erlang:system_info(wordsize),
-    {Event#message{meta = #{?MODULE => Mark(Bytes)}}, Bytes}.
+    {Event#message{meta = #{?MODULE => Mark#{bytes => Bytes}}}, Bytes}.
 
 %% @doc Whether in no vhost a module of others looks at what sessions send.
 -spec is_quiet() -> boolean().
@@ -114,11 +121,22 @@ handle_info(#{mgmt_state := resumed} = State, {route, #message{meta = #{?MODULE 
     State;
 handle_info(State, {route, #message{meta = #{?MODULE := Mark}} = Event}) ->
     {stop, arrived(State, Event, Mark)};
+handle_info(State, {twitter_settings, changed}) ->
+    {stop, twitter_settings:forget(State)};
 handle_info(State, _Info) ->
     State.
 
-arrived(State, #message{to = To}, {fast, Flow, Bytes, Rest, Packed, IsQuiet}) ->
+%% The reader's settings, then his privacy lists, which concern him on the full way only.
+arrived(State, Event, Mark) ->
+    #{flow := Flow, bytes := Bytes, author := Author, news := News} = Mark,
     ok = twitter_flow:arrive(Flow, Bytes),
+    case twitter_settings:share(State, Author, News) of
+        {whole, Known} -> pass(Known, Event, Mark);
+        {without_body, Known} -> pass_without_body(Known, Event, Mark);
+        {nothing, Known} -> Known
+    end.
+
+pass(State, #message{to = To}, #{rest := Rest, packed := Packed, is_quiet := IsQuiet}) ->
     case IsQuiet andalso is_quiet(State) andalso write_bytes(State, To, Rest) of
         ok ->
             State;
@@ -126,9 +144,7 @@ arrived(State, #message{to = To}, {fast, Flow, Bytes, Rest, Packed, IsQuiet}) ->
             Event = binary_to_term(Packed),
             send(State, Event#message{to = jid:remove_resource(To), meta = ?NOT_TO_BE_RESENT}, Rest)
     end;
-arrived(#{lserver := LServer} = State, #message{to = To, meta = Meta} = Event,
-        {full, Flow, Bytes, Author}) ->
-    ok = twitter_flow:arrive(Flow, Bytes),
+pass(#{lserver := LServer} = State, #message{to = To, meta = Meta} = Event, #{author := Author, flow := Flow}) ->
     Plain = Event#message{to = jid:remove_resource(To),
                           meta = maps:merge(maps:remove(?MODULE, Meta), ?NOT_TO_BE_RESENT)},
     case is_refused(State, Author) of
@@ -138,6 +154,12 @@ arrived(#{lserver := LServer} = State, #message{to = To, meta = Meta} = Event,
         false ->
             ejabberd_hooks:run_fold(c2s_handle_info, LServer, State, [{route, Plain}])
     end.
+
+pass_without_body(State, #message{} = Event, #{packed := Packed} = Mark) ->
+    Bare = (binary_to_term(Packed))#message{body = []},
+    pass(State, Event, Mark#{rest := bytes(Bare), packed := term_to_binary(Bare)});
+pass_without_body(State, Event, Mark) ->
+    pass(State, Event#message{body = []}, Mark).
 
 %% While the lists cannot be read nobody gets anything by them; the session must not end for that.
 is_refused(State, Author) ->

@@ -8,7 +8,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([new/5, to_own/3, to_recipients/2]).
+-export([new/6, to_own/3, to_recipients/2]).
 -export_type([delivery/0]).
 
 -record(delivery, {author :: jid:jid(),
@@ -24,14 +24,15 @@
                       [twitter_nif:session()] | elsewhere}.
 
 %% @doc Events of an author on their way.
--spec new(Author :: jid:jid(), twitter_flow:flow(), [message()], fast | full, twitter_nif:fanout()) -> delivery().
-new(Author, Flow, Events, Way, Fanout) ->
+-spec new(Author :: jid:jid(), twitter_c2s:news(), twitter_flow:flow(), [message()], fast | full,
+          twitter_nif:fanout()) -> delivery().
+new(Author, News, Flow, Events, Way, Fanout) ->
     #delivery{author = Author, flow = Flow, fanout = Fanout,
-              full = [twitter_c2s:full(Event, Author, Flow) || Event <- Events],
+              full = [twitter_c2s:full(Event, Author, News, Flow) || Event <- Events],
               fast = case Way of
                          fast ->
                              IsQuiet = twitter_c2s:is_quiet(),
-                             [twitter_c2s:fast(Event, Flow, IsQuiet) || Event <- Events];
+                             [twitter_c2s:fast(Event, Author, News, Flow, IsQuiet) || Event <- Events];
                          full -> none
                      end}.
 

@@ -15,7 +15,7 @@
       | no_item | many_items | no_payload | many_payloads | long_id | too_deep | not_xml
       | {too_big, non_neg_integer()} | no_access | {too_fast, Micros :: non_neg_integer()}
       | {foreign_publisher, binary()} | anonymous_publisher
-      | read_only | no_items_here | fixed_tree | no_configuration
+      | no_settings | too_many_mutes | read_only | no_items_here | fixed_tree | no_configuration
       | not_your_jid | no_subscriptions | no_options | always_subscribed | bad_request
       | #stanza_error{}.
 
@@ -72,6 +72,10 @@ stanza_error({too_fast, Micros}, Lang) ->
     Seconds = (Micros + 999_999) div 1_000_000,
     Text = {?T("You post too fast: try again in ~B seconds"), [Seconds]},
     xmpp:err_resource_constraint(Text, Lang);
+stanza_error(no_settings, Lang) ->
+    xmpp:err_not_allowed(?T("You have no settings here"), Lang);
+stanza_error(too_many_mutes, Lang) ->
+    xmpp:err_resource_constraint(?T("You have muted as many people as you can"), Lang);
 stanza_error(read_only, Lang) ->
     xmpp:err_forbidden(?T("This node is read only: publish to /twitter/MyStream"), Lang);
 stanza_error(no_items_here, Lang) ->

@@ -302,12 +302,15 @@ begun(#sending{key = Key, post = Post, delivery = none, fanout = Noted} = Sendin
     AuthorJid = jid:decode(Author),
     Way = mod_twitter_opt:delivery(ServerHost),
     Fanout = noted(Noted, Key, AuthorJid, State),
-    Delivery = fun(Events) -> twitter_delivery:new(AuthorJid, Flow, Events, Way, Fanout) end,
-    ok = twitter_delivery:to_own(Delivery(twitter_event:to_author(Host, Author, What)), Publisher, AuthorJid),
-    ToFriends = Delivery(twitter_event:to_friends(Host, Author, What, mod_twitter_opt:body(ServerHost))),
+    Delivery = fun(News, Events) -> twitter_delivery:new(AuthorJid, News, Flow, Events, Way, Fanout) end,
+    ok = twitter_delivery:to_own(Delivery(own, twitter_event:to_author(Host, Author, What)), Publisher, AuthorJid),
+    ToFriends = Delivery(news(What), twitter_event:to_friends(Host, Author, What, mod_twitter_opt:body(ServerHost))),
     Sending#sending{delivery = ToFriends, fanout = Fanout};
 begun(Sending, _State) ->
     Sending.
+
+news({item, _Id, _Payload}) -> post;
+news({retract, _Ids}) -> retraction.
 
 noted(none, Key, AuthorJid, #state{table = Table}) ->
     %% Nobody sees what a crash could take back; and it leaves the author's answer the first turn.

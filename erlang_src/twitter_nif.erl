@@ -9,6 +9,8 @@
 -export([check_draft/5, max_depth/0, text/1, title/1]).
 -export([friends/2, batches/2, export/2]).
 -export([rates_new/0, take_post/5]).
+-export([settings_read/1, settings_write/1, settings_view/2, settings_set/4, settings_mute/4, settings_unmute/2,
+         settings_heard/3, settings_share/4]).
 -export([meter_new/0, record/3, summary/2, prometheus/1]).
 -export([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1, users_online/1]).
 -export([recipients/3, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
@@ -19,12 +21,14 @@
 -export([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5]).
 -export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, hold/0, version/0,
               request/0, page/0, post/0, online/0, session/0, fanout/0, rosters/0, rates/0,
-              meter/0, summary/0]).
+              meter/0, summary/0, settings/0, until/0]).
 -on_load(load_library/0).
 -nifs([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
 -nifs([check_draft/5, max_depth/0, text/1, title/1]).
 -nifs([friends/2, batches/2, export/2]).
 -nifs([rates_new/0, take_post/5]).
+-nifs([settings_read/1, settings_write/1, settings_view/2, settings_set/4, settings_mute/4, settings_unmute/2,
+       settings_heard/3, settings_share/4]).
 -nifs([meter_new/0, record/3, summary/2, prometheus/1]).
 -nifs([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1, users_online/1]).
 -nifs([recipients/3, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
@@ -49,6 +53,8 @@
 -opaque fanout() :: reference().
 -opaque rosters() :: reference().
 -opaque rates() :: reference().
+-opaque settings() :: reference().
+-type until() :: Micros :: non_neg_integer() | forever.
 -opaque meter() :: reference().
 -type summary() :: {Count :: non_neg_integer(), Sum :: non_neg_integer(),
                     {P50 :: non_neg_integer(), P90 :: non_neg_integer(), P99 :: non_neg_integer(),
@@ -235,6 +241,40 @@ rates_new() -> erlang:nif_error(nif_not_loaded).
                 Now :: non_neg_integer()) ->
           {ok, taken} | {error, {too_fast, Micros :: non_neg_integer()}}.
 take_post(_Rates, _Author, _Burst, _Refill, _Now) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc A reader's settings, from the element that is kept: the default for whatever cannot be read. Times
+%% are in microseconds since the epoch.
+-spec settings_read(Xml :: binary()) -> settings().
+settings_read(_Xml) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The element to keep.
+-spec settings_write(settings()) -> Xml :: binary().
+settings_write(_Settings) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc What they say at this moment.
+-spec settings_view(settings(), Now :: non_neg_integer()) ->
+          {Pushes :: boolean(), Bodies :: boolean(), CatchUp :: boolean(), Muted :: [{jid(), until()}]}.
+settings_view(_Settings, _Now) -> erlang:nif_error(nif_not_loaded).
+
+-spec settings_set(settings(), Pushes :: boolean(), Bodies :: boolean(), CatchUp :: boolean()) -> settings().
+settings_set(_Settings, _Pushes, _Bodies, _CatchUp) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The same with a friend muted until then.
+-spec settings_mute(settings(), Friend :: jid(), until(), Now :: non_neg_integer()) ->
+          {ok, settings()} | {error, too_many_mutes}.
+settings_mute(_Settings, _Friend, _Until, _Now) -> erlang:nif_error(nif_not_loaded).
+
+-spec settings_unmute(settings(), Friend :: jid()) -> settings().
+settings_unmute(_Settings, _Friend) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Of friends with their names, those who are not muted.
+-spec settings_heard(settings(), [{Friend :: jid(), Name}], Now :: non_neg_integer()) -> [{jid(), Name}].
+settings_heard(_Settings, _Friends, _Now) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc How a reader gets news of an author.
+-spec settings_share(settings(), Author :: jid(), post | retraction, Now :: non_neg_integer()) ->
+          whole | without_body | nothing.
+settings_share(_Settings, _Author, _News, _Now) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc Nothing has been measured yet.
 -spec meter_new() -> meter().

@@ -15,14 +15,16 @@
 is_available(LServer) ->
     gen_mod:is_loaded(LServer, mod_private).
 
-%% @doc The element that is stored for a local user under this namespace. One look into a cache, mostly.
+%% @doc The element that is stored for a local user under this namespace, with its children and their text;
+%% what is nested deeper is none of ours. One look into a cache, mostly.
 -spec read(jid:jid(), Namespace :: binary()) -> {ok, xmlel()} | none | {error, unavailable}.
 read(#jid{luser = LUser, lserver = LServer}, Namespace) ->
     None = #xmlel{name = <<"none">>},
     try is_available(LServer) andalso mod_private:get_data(LUser, LServer, [{Namespace, None}]) of
         false -> {error, unavailable};
         [None] -> none;
-        [#xmlel{} = Stored] -> {ok, Stored};
+        [#xmlel{children = Children} = Stored] ->
+            {ok, Stored#xmlel{children = [cut(Child) || Child <- Children]}};
         {error, _} -> {error, unavailable}
     catch
         %% Storage that fails; ejabberd's own module logs nothing of it.
@@ -31,6 +33,9 @@ read(#jid{luser = LUser, lserver = LServer}, Namespace) ->
                        [jid:encode(jid:make(LUser, LServer)), {Class, Reason}]),
             {error, unavailable}
     end.
+
+cut(#xmlel{children = Children} = El) -> El#xmlel{children = [Text || {xmlcdata, _} = Text <- Children]};
+cut(Text) -> Text.
 
 %% @doc Stores an element for a local user, under its namespace, in the place of what was there. Nothing is
 %% stored for somebody who has no account: whoever gets that name would have it.

@@ -39,8 +39,11 @@ people(#{lang := Lang} = Reader, {stream, {friend, Friend}}) ->
     end;
 people(_Reader, root) ->
     {[], []};
-people(Reader, Node) ->
-    Friends = friends(Reader, Node),
+people(#{jid := Jid} = Reader, Node) ->
+    Friends = case {Node, twitter_roster:is_local(Jid)} of
+                  {{stream, friends}, true} -> twitter_settings:heard(Jid, friends(Reader, Node));
+                  _ -> friends(Reader, Node)
+              end,
     {[Friend || {Friend, _} <- Friends], Friends}.
 
 %% A reader from another server has no roster here: his friends are the local users who let him see

@@ -31,6 +31,7 @@ functions() ->
     Fanout = twitter_nif:recipients(?JID, Lines, Here),
     Rates = twitter_nif:rates_new(),
     Meter = twitter_nif:meter_new(),
+    Settings = twitter_nif:settings_read(<<>>),
     Request = {oldest_first, {index, 0}, 10},
     {ok, {_, Cursor, _, _, _}} = twitter_nif:page(Index, Hold, [?JID], Request, 1000),
     Version = twitter_nif:version(Index, ?JID),
@@ -51,6 +52,10 @@ functions() ->
         {sees, [Rosters, <<"bob@localhost">>, [?JID, <<"eve@localhost">>]]},
         {remembered_recipients, [Rosters, ?JID, Here]}, {remembered_recheck, [Rosters, ?JID, Fanout]},
         {rates_new, []}, {take_post, [Rates, ?JID, 60, 30, 1]},
+        {settings_read, [<<"<settings xmlns='urn:ejabberd:twitter:settings'/>">>]}, {settings_write, [Settings]},
+        {settings_view, [Settings, 1]}, {settings_set, [Settings, true, false, true]},
+        {settings_mute, [Settings, ?JID, forever, 1]}, {settings_unmute, [Settings, ?JID]},
+        {settings_heard, [Settings, [{?JID, <<"Alice">>}], 1]}, {settings_share, [Settings, ?JID, post, 1]},
         {export, [?JID, [{<<"1">>, <<"2008-05-01T10:00:00Z">>, <<"2008-05-01T10:00:00Z">>, {text, <<"b">>}}]]},
         {meter_new, []}, {record, [Meter, 10, 20]}, {summary, [Meter, 20]},
         {prometheus, [[{<<"localhost">>, [{<<"posts">>, 1}], [{<<"push">>, {1, 2, {3, 4, 5, 6}}}]}]]},
@@ -164,17 +169,21 @@ is_answer(_Function, _Raised) -> false.
 kind(Function) ->
     Kinds = [
         {node, [parse_node, parse_disco_node]},
-        {text, [node_id, stored_node, text, title, export, prometheus]},
+        {text, [node_id, stored_node, text, title, export, prometheus, settings_write]},
         {number, [max_depth, roster_version, version, users_online, rosters_bytes]},
         {boolean, [arrive, leave, hold, hand_over, note_sent]},
-        {list, [friends, batches, sessions, all_sessions, sees]},
-        {reference, [online_new, recipients, rosters_new, rates_new, meter_new, index_new, hold_new]},
+        {list, [friends, batches, sessions, all_sessions, sees, settings_heard]},
+        {share, [settings_share]},
+        {settings, [settings_view]},
+        {reference, [online_new, recipients, rosters_new, rates_new, meter_new, index_new, hold_new, settings_read,
+            settings_set, settings_unmute]},
         {portion, [next_portion]},
         {ok, [recheck, record, resume, roster_changes, roster_changed, rosters_reset, set_budgets, release, keep_payloads, forget]},
         {offer, [roster_load, roster_answer, load, put, remove]},
         {memory, [memory]},
         {summary, [summary]},
-        {result, [author_of_stored, check_draft, remembered_recipients, remembered_recheck, take_post, page, find]}
+        {result, [author_of_stored, check_draft, remembered_recipients, remembered_recheck, take_post, page, find,
+            settings_mute]}
     ],
     [Kind] = [Kind || {Kind, Functions} <- Kinds, lists:member(Function, Functions)],
     Kind.
@@ -186,6 +195,8 @@ is_of(boolean, Boolean) -> is_boolean(Boolean);
 is_of(list, List) -> is_list(List) andalso length(List) >= 0;
 is_of(reference, Reference) -> is_reference(Reference);
 is_of(portion, Next) -> Next =:= recheck orelse Next =:= done orelse element(1, Next) =:= portion;
+is_of(share, Share) -> lists:member(Share, [whole, without_body, nothing]);
+is_of(settings, Settings) -> tuple_size(Settings) =:= 4;
 is_of(ok, Answer) -> Answer =:= ok;
 is_of(offer, Answer) -> Answer =:= taken orelse Answer =:= stale;
 is_of(summary, {Count, Sum, {_, _, _, _}}) -> Count >= 0 andalso Sum >= 0;

@@ -23,6 +23,7 @@
 //! | `progress` | how far that has come, if somebody else has to go on |
 //! | [`portions`] | long lists cut for several messages |
 //! | [`rate`] | how fast an author may post |
+//! | [`settings`] | what a reader wants to get, and from whom nothing for a while |
 //! | [`meter`] | how long things take |
 //! | [`metrics`] | numbers about the service |
 //! | [`report`] | what an admin takes out |
@@ -55,6 +56,7 @@ pub mod rate;
 pub mod report;
 pub mod rosters;
 pub mod service;
+pub mod settings;
 mod shards;
 mod slots;
 pub mod stream;

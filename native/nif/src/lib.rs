@@ -10,6 +10,7 @@ mod fanout;
 mod index;
 mod meter;
 mod rate;
+mod settings;
 mod term;
 
 use rustler::{Atom, Binary, NifResult};

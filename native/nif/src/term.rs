@@ -23,6 +23,7 @@ pub mod atoms {
         checked,
         done,
         elsewhere,
+        forever,
         long_id,
         many_items,
         many_payloads,
@@ -38,6 +39,7 @@ pub mod atoms {
         too_big,
         too_deep,
         too_fast,
+        too_many_mutes,
         unknown,
     }
 }

@@ -12,6 +12,8 @@
 
 %% Of memory, in bytes: a tebibyte.
 -define(MAX_SIZE, 1 bsl 40).
+%% Posts that are sent to one who comes online.
+-define(MAX_CATCH_UP, 1000).
 %% Posts in a minute, or at once.
 -define(MAX_RATE, 1_000_000).
 
@@ -43,6 +45,7 @@ stop(ServerHost) ->
     twitter_flow:drain(ServerHost),
     twitter_flow:delete(ServerHost),
     twitter_stats:delete(ServerHost),
+    ok = twitter_unread:end_run(ServerHost),
     ok = withdraw(ServerHost),
     Result.
 
@@ -112,6 +115,8 @@ mod_opt_type(access_post) ->
     econf:acl();
 mod_opt_type(body) ->
     econf:bool();
+mod_opt_type(catch_up) ->
+    econf:int(0, ?MAX_CATCH_UP);
 mod_opt_type(delivery) ->
     econf:enum([fast, full]);
 mod_opt_type(cache_size) ->
@@ -133,6 +138,7 @@ mod_options(_ServerHost) ->
     [{access_any_rate, configure},
      {access_post, all},
      {body, true},
+     {catch_up, 20},
      {delivery, fast},
      {cache_size, 67108864},
      {index_size, 268435456},
@@ -162,6 +168,13 @@ mod_doc() ->
             #{value => "true | false",
               desc => ?T("Whether a post also comes as the text of a message, for clients that "
                          "know no pubsub. The default value is 'true'.")}},
+           {catch_up,
+            #{value => "0..1000",
+              desc => ?T("How many of the posts that somebody missed are sent to him when he comes online: the "
+                         "newest ones, each with the time at which it was posted. What is left he finds by "
+                         "reading, and the title of 'FriendsStream' says how much. With '0' none are sent. "
+                         "It needs 'mod_private', where it is kept what each user has not read. The default "
+                         "value is '20'.")}},
            {delivery,
             #{value => "fast | full",
               desc => ?T("How a post reaches the clients of this server. With 'fast' sessions send it "

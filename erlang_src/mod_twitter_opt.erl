@@ -1,8 +1,8 @@
 %%% @doc The options of {@link mod_twitter}, as ejabberd's own modules offer theirs.
 -module(mod_twitter_opt).
 
--export([access_any_rate/1, access_post/1, body/1, cache_size/1, delivery/1, index_size/1,
-         max_post_size/1, max_posts/1, post_rate/1]).
+-export([access_any_rate/1, access_post/1, body/1, cache_size/1, catch_up/1, delivery/1,
+         index_size/1, max_post_size/1, max_posts/1, post_rate/1]).
 
 -spec access_any_rate(gen_mod:opts() | global | binary()) -> acl:acl().
 access_any_rate(Host) -> get(access_any_rate, Host).
@@ -12,6 +12,9 @@ access_post(Host) -> get(access_post, Host).
 
 -spec body(gen_mod:opts() | global | binary()) -> boolean().
 body(Host) -> get(body, Host).
+
+-spec catch_up(gen_mod:opts() | global | binary()) -> 0..1000.
+catch_up(Host) -> get(catch_up, Host).
 
 -spec delivery(gen_mod:opts() | global | binary()) -> fast | full.
 delivery(Host) -> get(delivery, Host).

@@ -100,8 +100,9 @@ publish_item(Nidx, Publisher, PublishModel, _MaxItems, ItemId, Payload, PubOpts)
                     case node_flat:publish_item(Nidx, Publisher, PublishModel, MaxPosts, ItemId,
                                                 Payload, PubOpts) of
                         {result, {default, broadcast, Removed}} = Result ->
-                            refresh(Nidx, Service, Author, [ItemId | Removed]),
-                            twitter_fanout:published(Service, Author, Publisher, ItemId, Payload),
+                            At = published_at(refresh(Nidx, Service, Author, ItemId)),
+                            refresh_all(Nidx, Service, Author, Removed),
+                            twitter_fanout:published(Service, Author, Publisher, ItemId, Payload, At),
                             Result;
                         Error ->
                             Error
@@ -115,7 +116,7 @@ delete_item(Nidx, Publisher, PublishModel, ItemId) ->
             fun(Service, Author) ->
                     case delete_stored(Nidx, Publisher, PublishModel, ItemId) of
                         {result, _} = Result ->
-                            refresh(Nidx, Service, Author, [ItemId]),
+                            _ = refresh(Nidx, Service, Author, ItemId),
                             twitter_fanout:retracted(Service, Author, Publisher, [ItemId]),
                             Result;
                         Error ->
@@ -279,12 +280,16 @@ writing(Nidx, Write) ->
             denied(not_found)
     end.
 
-refresh(Nidx, Service, Author, ItemIds) ->
-    lists:foreach(
-      fun(ItemId) ->
-              Read = fun() -> twitter_store:post(Nidx, Author, ItemId) end,
-              twitter_index:refresh(Service, Author, ItemId, Read)
-      end, ItemIds).
+refresh_all(Nidx, Service, Author, ItemIds) ->
+    lists:foreach(fun(ItemId) -> _ = refresh(Nidx, Service, Author, ItemId) end, ItemIds).
+
+refresh(Nidx, Service, Author, ItemId) ->
+    Read = fun() -> twitter_store:post(Nidx, Author, ItemId) end,
+    twitter_index:refresh(Service, Author, ItemId, Read).
+
+published_at({ok, #{at := At}}) -> twitter_store:micros(At);
+%% One that cannot be read again is shown to nobody who comes later.
+published_at(none) -> 0.
 
 forgetting(Nidx, Result) ->
     case twitter_store:owner(Nidx) of

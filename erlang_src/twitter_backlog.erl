@@ -7,7 +7,8 @@
 -module(twitter_backlog).
 -behaviour(gen_server).
 
--export([new/1, name/1, exists/1, put/3, next/3, begun/3, waits/2, delete/2, take/3, authors/2]).
+-export([new/1, name/1, exists/1, put/3, next/3, begun/3, waits/2, delete/2, take/3, authors/2,
+         complete_until/1]).
 -export([in_hand/3, out_of_hand/2, was_in_hand/2]).
 -export([start_link/1, init/1, handle_call/3, handle_cast/2, handle_info/2]).
 -export_type([table/0, key/0]).
@@ -36,9 +37,9 @@ exists(Table) ->
 
 %% @doc A post of an author waits for a worker from now on; an error if nobody sends any posts.
 -spec put(table(), worker(), twitter_fanout:post()) -> ok | error.
-put(Table, Worker, #{author := Author} = Post) ->
+put(Table, Worker, #{author := Author, began := Began} = Post) ->
     Key = {Worker, Author, erlang:unique_integer([monotonic, positive])},
-    try ets:insert(Table, {Key, Post, none}) of
+    try ets:insert(Table, [{Key, Post, none}, {{began, Began, Key}}]) of
         true -> ok
     catch
         error:badarg -> error
@@ -73,7 +74,10 @@ waits(Table, Key) ->
 %% @doc A post waits no longer; whether it did.
 -spec delete(table(), key()) -> boolean().
 delete(Table, Key) ->
-    ets:take(Table, Key) =/= [].
+    case ets:take(Table, Key) of
+        [{_, #{began := Began}, _}] -> ets:delete(Table, {began, Began, Key});
+        [] -> false
+    end.
 
 %% @doc None of an author's posts waits any longer; returns those that did.
 -spec take(table(), worker(), twitter_nif:jid()) -> [twitter_fanout:post()].
@@ -101,6 +105,26 @@ authors(Table, Worker, {Worker, Author, _}) ->
     [Author | authors(Table, Worker, ets:next(Table, {Worker, Author, last}))];
 authors(_Table, _Worker, _) ->
     [].
+
+%% @doc All that was published on this node before that moment was sent to whoever was to get it: in
+%% microseconds since 1970, an atom if there is nothing that was not.
+-spec complete_until(ServerHost :: binary()) -> non_neg_integer() | none.
+complete_until(ServerHost) ->
+    try
+        %% What a writer has stored it puts here before it ends.
+        Written = twitter_writer:oldest(ServerHost),
+        min(Written, oldest(name(ServerHost)))
+    catch
+        %% Nobody publishes anything.
+        error:badarg -> none
+    end.
+
+%% A number is less than an atom, and so is a key of a worker than these.
+oldest(Table) ->
+    case ets:next(Table, {began, 0, 0}) of
+        {began, Began, _Key} -> Began;
+        _ -> none
+    end.
 
 %% @doc The worker does something for this post: if it is killed meanwhile, that may be why.
 -spec in_hand(table(), worker(), key()) -> ok.

@@ -17,14 +17,15 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([full/4, fast/5, is_quiet/0, attend/1, withdraw/0, reader/1]).
--export([handle_info/2, user_send_packet/1]).
--export_type([marked/0, news/0]).
+-export([full/3, fast/4, is_quiet/0, attend/1, withdraw/0, reader/1, reader_of/1, shown/1, send_late/3]).
+-export([handle_info/2, user_send_packet/1, c2s_terminated/2]).
+-export_type([marked/0, news/0, about/0]).
 
 -define(NOT_TO_BE_RESENT, #{carbon_copy => true}).
 
 %% What an event tells: a friend's post, that posts of a friend are gone, or what one's own devices did.
 -type news() :: post | retraction | own.
+-type about() :: #{author := jid:jid(), news := news(), shown := twitter_catch_up:shown()}.
 %% A message that sessions will recognise, and what one copy of it takes in a mailbox: what is large in
 %% it is shared.
 -type marked() :: {message(), Bytes :: pos_integer()}.
@@ -35,17 +36,16 @@
                 {c2s_handle_send, [mod_stream_mgmt, mod_push, mod_push_keepalive]}]).
 
 %% @doc An event by the way with all hooks.
--spec full(message(), Author :: jid:jid(), news(), twitter_flow:flow()) -> marked().
-full(Event, Author, News, Flow) ->
-    marked(Event, #{author => Author, news => News, flow => Flow}).
+-spec full(message(), about(), twitter_flow:flow()) -> marked().
+full(Event, About, Flow) ->
+    marked(Event, About#{flow => Flow}).
 
 %% @doc An event by the fast way. `IsQuiet' as of {@link is_quiet/0}.
--spec fast(message(), Author :: jid:jid(), news(), twitter_flow:flow(), IsQuiet :: boolean()) -> marked().
-fast(Event, Author, News, Flow, IsQuiet) ->
+-spec fast(message(), about(), twitter_flow:flow(), IsQuiet :: boolean()) -> marked().
+fast(Event, About, Flow, IsQuiet) ->
     Packed = term_to_binary(Event),
     marked(#message{type = headline, from = Event#message.from},
-           #{author => Author, news => News, flow => Flow,
-             rest => bytes(Event), packed => Packed, is_quiet => IsQuiet}).
+           About#{flow => Flow, rest => bytes(Event), packed => Packed, is_quiet => IsQuiet}).
 
 %% All that is sent, but for the address.
 bytes(Event) ->
@@ -79,7 +79,9 @@ attend(LServer) ->
 hooks() ->
     [%% Before ejabberd's own, which would run the hooks for received stanzas.
      {c2s_handle_info, handle_info, 10},
-     {user_send_packet, user_send_packet, 50}].
+     {user_send_packet, user_send_packet, 50},
+     %% Before the session is closed, and what its client has not confirmed is given up.
+     {c2s_terminated, c2s_terminated, 40}].
 
 %% @doc Nobody sends events any more.
 -spec withdraw() -> ok.
@@ -112,6 +114,18 @@ reader(#iq{from = #jid{user = User, server = Server, resource = Resource, lserve
 reader(#iq{from = From}) ->
     From.
 
+%% @doc The user of this session, with the privacy list that is active in it.
+-spec reader_of(ejabberd_c2s:state()) -> twitter_roster:reader().
+reader_of(#{privacy_active_list := _} = State) ->
+    maps:with([jid, privacy_active_list, user, server, resource, lserver], State);
+reader_of(#{jid := Jid}) ->
+    Jid.
+
+%% @doc What an event shows that waits in the mailbox of a session.
+-spec shown(Message :: term()) -> twitter_catch_up:shown().
+shown({route, #message{meta = #{?MODULE := #{shown := Shown}}}}) -> Shown;
+shown(_Other) -> none.
+
 %% @doc Hook `c2s_handle_info': if this is an event, it has arrived.
 -spec handle_info(ejabberd_c2s:state(), term()) ->
           ejabberd_c2s:state() | {stop, ejabberd_c2s:state()}.
@@ -123,36 +137,71 @@ handle_info(State, {route, #message{meta = #{?MODULE := Mark}} = Event}) ->
     {stop, arrived(State, Event, Mark)};
 handle_info(State, {twitter_settings, changed}) ->
     {stop, twitter_settings:forget(State)};
+handle_info(State, {twitter_catch_up, What}) ->
+    {stop, twitter_catch_up:handle(What, State)};
 handle_info(State, _Info) ->
+    State.
+
+%% @doc Hook `c2s_terminated'.
+-spec c2s_terminated(ejabberd_c2s:state(), Reason :: term()) -> ejabberd_c2s:state().
+c2s_terminated(State, _Reason) ->
+    ok = twitter_catch_up:unconfirmed(State),
     State.
 
 %% The reader's settings, then his privacy lists, which concern him on the full way only.
 arrived(State, Event, Mark) ->
-    #{flow := Flow, bytes := Bytes, author := Author, news := News} = Mark,
+    #{flow := Flow, bytes := Bytes, author := Author, news := News, shown := Shown} = Mark,
     ok = twitter_flow:arrive(Flow, Bytes),
     case twitter_settings:share(State, Author, News) of
-        {whole, Known} -> pass(Known, Event, Mark);
-        {without_body, Known} -> pass_without_body(Known, Event, Mark);
-        {nothing, Known} -> Known
+        {nothing, Known} ->
+            Known;
+        {Share, Known} ->
+            case {twitter_catch_up:takes(Shown), Share} of
+                {false, _} -> Known;
+                {true, whole} -> pass(Known, Event, Mark);
+                {true, without_body} -> pass_without_body(Known, Event, Mark)
+            end
     end.
 
-pass(State, #message{to = To}, #{rest := Rest, packed := Packed, is_quiet := IsQuiet}) ->
+pass(State, #message{to = To}, #{rest := Rest, packed := Packed, is_quiet := IsQuiet, shown := Shown}) ->
     case IsQuiet andalso is_quiet(State) andalso write_bytes(State, To, Rest) of
         ok ->
             State;
         _ ->
             Event = binary_to_term(Packed),
-            send(State, Event#message{to = jid:remove_resource(To), meta = ?NOT_TO_BE_RESENT}, Rest)
+            send(State, Event#message{to = jid:remove_resource(To), meta = meta(Shown)}, Rest)
     end;
-pass(#{lserver := LServer} = State, #message{to = To, meta = Meta} = Event, #{author := Author, flow := Flow}) ->
-    Plain = Event#message{to = jid:remove_resource(To),
-                          meta = maps:merge(maps:remove(?MODULE, Meta), ?NOT_TO_BE_RESENT)},
+pass(State, #message{to = To, meta = Meta} = Event, #{author := Author, flow := Flow, shown := Shown}) ->
     case is_refused(State, Author) of
         true ->
             twitter_flow:count(Flow, withheld, 1),
             State;
         false ->
-            ejabberd_hooks:run_fold(c2s_handle_info, LServer, State, [{route, Plain}])
+            receive_packet(State, Event#message{to = jid:remove_resource(To),
+                                                meta = maps:merge(maps:remove(?MODULE, Meta), meta(Shown))})
+    end.
+
+meta(Shown) ->
+    maps:merge(?NOT_TO_BE_RESENT, twitter_catch_up:meta(Shown)).
+
+receive_packet(#{lserver := LServer} = State, Message) ->
+    ejabberd_hooks:run_fold(c2s_handle_info, LServer, State, [{route, Message}]).
+
+%% @doc Sends an event that this session has made itself, on the way on which it would have come.
+-spec send_late(ejabberd_c2s:state(), message(), fast | full) -> ejabberd_c2s:state().
+send_late(#{jid := Jid, user := User, lserver := LServer} = State, #message{meta = Meta} = Event, Way) ->
+    Late = Event#message{to = jid:remove_resource(Jid), meta = maps:merge(?NOT_TO_BE_RESENT, Meta)},
+    case Way =:= fast andalso not twitter_blocks:may_block(jid:nodeprep(User), LServer) of
+        true ->
+            case ejabberd_hooks:run_fold(c2s_filter_send, LServer, {Late, State}, []) of
+                {drop, Filtered} -> Filtered;
+                {Changed, Filtered} -> xmpp_stream_in:send(Filtered, Changed)
+            end;
+        false when Way =:= fast ->
+            receive_packet(State, Late);
+        false ->
+            lists:foldl(fun(Routed, Before) -> receive_packet(Before, Routed) end, State,
+                        twitter_delivery:routed(Late))
     end.
 
 pass_without_body(State, #message{} = Event, #{packed := Packed} = Mark) ->

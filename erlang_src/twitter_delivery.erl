@@ -8,7 +8,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([new/6, to_own/3, to_recipients/2]).
+-export([new/5, to_own/3, to_recipients/2, routed/1]).
 -export_type([delivery/0]).
 
 -record(delivery, {author :: jid:jid(),
@@ -24,15 +24,14 @@
                       [twitter_nif:session()] | elsewhere}.
 
 %% @doc Events of an author on their way.
--spec new(Author :: jid:jid(), twitter_c2s:news(), twitter_flow:flow(), [message()], fast | full,
-          twitter_nif:fanout()) -> delivery().
-new(Author, News, Flow, Events, Way, Fanout) ->
+-spec new(twitter_c2s:about(), twitter_flow:flow(), [message()], fast | full, twitter_nif:fanout()) -> delivery().
+new(#{author := Author} = About, Flow, Events, Way, Fanout) ->
     #delivery{author = Author, flow = Flow, fanout = Fanout,
-              full = [twitter_c2s:full(Event, Author, News, Flow) || Event <- Events],
+              full = [twitter_c2s:full(Event, About, Flow) || Event <- Events],
               fast = case Way of
                          fast ->
                              IsQuiet = twitter_c2s:is_quiet(),
-                             [twitter_c2s:fast(Event, Author, News, Flow, IsQuiet) || Event <- Events];
+                             [twitter_c2s:fast(Event, About, Flow, IsQuiet) || Event <- Events];
                          full -> none
                      end}.
 
@@ -97,13 +96,16 @@ events(#delivery{fast = none, full = Full}, Reader, _MayBlock) -> hooked(Full, R
 events(#delivery{full = Full}, _Reader, true) -> Full;
 events(#delivery{fast = Fast}, _Reader, false) -> Fast.
 
-%% What the router would have let through, with what it would have been turned into.
-hooked(Events, #jid{lserver = LServer} = Reader) ->
+hooked(Events, Reader) ->
     [{Received#message{meta = maps:merge(Received#message.meta, Mark)}, Bytes}
      || {#message{meta = Mark} = Event, Bytes} <- Events,
-        #message{} = Routed <- [ejabberd_hooks:run_fold(filter_packet,
-                                                        Event#message{to = Reader, meta = #{}}, [])],
-        #message{} = Received <- [ejabberd_hooks:run_fold(sm_receive_packet, LServer, Routed, [])]].
+        Received <- routed(Event#message{to = Reader, meta = #{}})].
+
+%% @doc What the router would have let through, with what it would have been turned into.
+-spec routed(message()) -> [message()].
+routed(#message{to = #jid{lserver = LServer}} = Event) ->
+    [Received || #message{} = Routed <- [ejabberd_hooks:run_fold(filter_packet, Event, [])],
+                 #message{} = Received <- [ejabberd_hooks:run_fold(sm_receive_packet, LServer, Routed, [])]].
 
 %% Straight to the session: a headline to a bare JID would pass by resources of negative priority.
 %% The full JID says for whom it is also when the session ends before it takes the message: then ejabberd
@@ -142,7 +144,7 @@ route(#delivery{author = Author, full = Events, fanout = Fanout}, Number, Reader
                     lists:foreach(fun({Event, _Bytes}) ->
                                           ejabberd_router:route(Event#message{to = Reader, meta = #{}})
                                   end, Events),
-                    routed(Events, Sent);
+                    counted_routed(Events, Sent);
                 false ->
                     Sent
             end
@@ -153,7 +155,7 @@ sent() -> {0, 0, 0}.
 
 pushed(Events, {Pushed, Routed, Withheld}) -> {Pushed + length(Events), Routed, Withheld}.
 
-routed(Events, {Pushed, Routed, Withheld}) -> {Pushed, Routed + length(Events), Withheld}.
+counted_routed(Events, {Pushed, Routed, Withheld}) -> {Pushed, Routed + length(Events), Withheld}.
 
 withheld({Pushed, Routed, Withheld}) -> {Pushed, Routed, Withheld + 1}.
 

@@ -59,8 +59,15 @@ people(Author) ->
 title(_View, root) -> <<"Twitter">>;
 title(_View, my_friends) -> <<"MyFriends">>;
 title(_View, {stream, mine}) -> <<"MyStream">>;
-title(_View, {stream, friends}) -> <<"FriendsStream">>;
+title(#{reader := Reader}, {stream, friends}) -> friends_stream(Reader);
 title(#{friends := Friends}, {stream, {friend, Friend}}) -> name(Friends, Friend).
+
+%% With how many posts he has not read.
+friends_stream(#{lang := Lang} = Reader) ->
+    case twitter_unread:count(Reader) of
+        0 -> <<"FriendsStream">>;
+        Count -> <<"FriendsStream (", (str:translate_and_format(Lang, ?T("~b new"), [Count]))/binary, ")">>
+    end.
 
 description(root) -> ?T("Your posts and those of the contacts whose presence you see");
 description(my_friends) -> ?T("Your friends, each with his posts");

@@ -15,7 +15,7 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([published/5, retracted/4, wait/2, forget/2, drop/2, sync/1, start_link/3]).
+-export([published/6, retracted/4, wait/2, forget/2, drop/2, sync/1, start_link/3]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 -export_type([post/0]).
 
@@ -30,6 +30,9 @@
 
 -type post() :: #{host := binary(), author := twitter_nif:jid(), publisher := jid:jid(),
                   what := twitter_event:what(), bytes := pos_integer(),
+                  %% When the post was published, unless this is an edit; before which moment it was stored,
+                  %% and after which. In microseconds since 1970.
+                  at := non_neg_integer() | none, stored := non_neg_integer(), began := non_neg_integer(),
                   %% When it was stored, by the clock of this node.
                   since => non_neg_integer(),
                   %% Users of other servers are the business of the node where it was published.
@@ -51,17 +54,18 @@
                 %% Who waits for the end of all.
                 waiting = [] :: [gen_server:from()]}).
 
-%% @doc A post was stored: send it to everybody entitled, and to the author's other resources.
+%% @doc A post was stored that was first published at that moment: send it to everybody entitled, and to the
+%% author's other resources. To be called in the author's {@link twitter_writer}.
 -spec published(twitter_service:served(), Author :: twitter_nif:jid(), Publisher :: jid:jid(),
-                Id :: binary(), Payload :: [xmlel()]) -> ok.
-published(Service, Author, Publisher, Id, Payload) ->
-    hand_over(Service, Author, Publisher, {item, Id, Payload}).
+                Id :: binary(), Payload :: [xmlel()], At :: non_neg_integer()) -> ok.
+published(Service, Author, Publisher, Id, Payload, At) ->
+    hand_over(Service, Author, Publisher, {item, Id, Payload}, At).
 
 %% @doc Posts were deleted: tell the same people.
 -spec retracted(twitter_service:served(), Author :: twitter_nif:jid(), Publisher :: jid:jid(),
                 Ids :: [binary()]) -> ok.
 retracted(Service, Author, Publisher, Ids) ->
-    hand_over(Service, Author, Publisher, {retract, Ids}).
+    hand_over(Service, Author, Publisher, {retract, Ids}, 0).
 
 %% @doc The account of an author was deleted: what waits of his posts is not sent. The name may be somebody
 %% else's soon, with other friends. To be called in the author's {@link twitter_writer}.
@@ -81,8 +85,11 @@ drop(ServerHost, Author) ->
     end.
 
 %% To the worker here; one message to each other node of the cluster tells its sessions.
-hand_over(#{host := Host, server_host := ServerHost}, Author, Publisher, What) ->
+hand_over(#{host := Host, server_host := ServerHost}, Author, Publisher, What, At) ->
+    Began = twitter_writer:began(),
     Post = #{host => Host, author => Author, publisher => Publisher, what => What,
+             at => case At < Began of true -> none; false -> At end,
+             stored => twitter_unread:moment(), began => Began,
              bytes => erlang:external_size(What) + ?OVERHEAD, scope => everybody},
     tell_others(ServerHost, {post, Post#{scope := sessions}}),
     wait(ServerHost, Post#{since => twitter_stats:clock()}).
@@ -302,9 +309,11 @@ begun(#sending{key = Key, post = Post, delivery = none, fanout = Noted} = Sendin
     AuthorJid = jid:decode(Author),
     Way = mod_twitter_opt:delivery(ServerHost),
     Fanout = noted(Noted, Key, AuthorJid, State),
-    Delivery = fun(News, Events) -> twitter_delivery:new(AuthorJid, News, Flow, Events, Way, Fanout) end,
-    ok = twitter_delivery:to_own(Delivery(own, twitter_event:to_author(Host, Author, What)), Publisher, AuthorJid),
-    ToFriends = Delivery(news(What), twitter_event:to_friends(Host, Author, What, mod_twitter_opt:body(ServerHost))),
+    Deliver = fun(About, Events) -> twitter_delivery:new(About#{author => AuthorJid}, Flow, Events, Way, Fanout) end,
+    ToOwn = Deliver(#{news => own, shown => none}, twitter_event:to_author(Host, Author, What)),
+    ok = twitter_delivery:to_own(ToOwn, Publisher, AuthorJid),
+    ToFriends = Deliver(#{news => news(What), shown => twitter_catch_up:shown(Post)},
+                        twitter_event:to_friends(Host, Author, What, mod_twitter_opt:body(ServerHost))),
     Sending#sending{delivery = ToFriends, fanout = Fanout};
 begun(Sending, _State) ->
     Sending.

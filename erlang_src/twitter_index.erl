@@ -3,7 +3,7 @@
 %%% not used for long goes when there is no room.
 -module(twitter_index).
 
--export([new/1, resize/1, memory/1, page/4, find/4, read/2, ids/2, refresh/4, forget/2]).
+-export([new/1, resize/1, memory/1, page/4, find/4, missed/5, read/2, ids/2, refresh/4, forget/2]).
 
 %% @doc An empty index, as large as the options of the vhost allow.
 -spec new(ServerHost :: binary()) -> twitter_nif:index().
@@ -41,6 +41,15 @@ find(#{index := Index} = Service, Authors, Ids, MaxBytes) ->
     {ok, Found} =
         loaded(Service, fun(Hold) -> twitter_nif:find(Index, Hold, Authors, Ids, MaxBytes) end),
     Found.
+
+%% @doc The newest posts of `Authors' in these gaps, newest first and at most `Limit', and how many there are.
+-spec missed(twitter_service:served(), Authors :: [twitter_nif:jid()], [twitter_nif:gap()],
+             Limit :: non_neg_integer(), MaxBytes :: non_neg_integer()) ->
+          {[twitter_nif:post()], Count :: non_neg_integer()}.
+missed(#{index := Index} = Service, Authors, Gaps, Limit, MaxBytes) ->
+    Ask = fun(Hold) -> twitter_nif:missed(Index, Hold, Authors, Gaps, Limit, MaxBytes) end,
+    {ok, Missed} = loaded(Service, Ask),
+    Missed.
 
 %% @doc Posts that a page or a search has named, each with the size of its payload. What is not in memory
 %% is read from storage, all in one go, and is in memory then. A post that went meanwhile is `gone'.
@@ -86,13 +95,13 @@ ids(Service, Author) ->
     {ok, {Posts, _, _, _, _}} = page(Service, [Author], All, 0),
     [Id || {_, Id, _} <- Posts].
 
-%% @doc A post was stored or deleted: the index takes what `Read' reads of it in storage.
+%% @doc A post was stored or deleted: the index takes what `Read' reads of it in storage, and returns that.
 -spec refresh(twitter_service:served(), Author :: twitter_nif:jid(), Id :: binary(),
-              Read :: fun(() -> {ok, twitter_store:post()} | none)) -> ok.
+              Read :: fun(() -> Stored)) -> Stored when Stored :: {ok, twitter_store:post()} | none.
 refresh(#{index := Index} = Service, Author, Id, Read) ->
     try reread(Service, Author, Id, Read) of
-        taken -> ok;
-        stale -> refresh(Service, Author, Id, Read)
+        {taken, Stored} -> Stored;
+        {stale, _} -> refresh(Service, Author, Id, Read)
     catch
         Class:Reason:Stacktrace ->
             %% It was changed all the same, and nobody may be shown what was there before.
@@ -103,10 +112,10 @@ refresh(#{index := Index} = Service, Author, Id, Read) ->
 reread(#{index := Index}, Author, Id, Read) ->
     Version = twitter_nif:version(Index, Author),
     case Read() of
-        {ok, #{at := At} = Post} ->
-            twitter_nif:put(Index, Author, Version, twitter_store:micros(At), Id, encode(Post));
+        {ok, #{at := At} = Post} = Stored ->
+            {twitter_nif:put(Index, Author, Version, twitter_store:micros(At), Id, encode(Post)), Stored};
         none ->
-            twitter_nif:remove(Index, Author, Version, Id)
+            {twitter_nif:remove(Index, Author, Version, Id), none}
     end.
 
 %% @doc An author's posts changed in some other way.

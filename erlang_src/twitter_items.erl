@@ -3,7 +3,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([read/2, page/3]).
+-export([read/2, page/3, load/2]).
 
 %% How many items a client may name in one request, and how many it gets at most.
 -define(MAX_IDS, 1000).
@@ -37,14 +37,22 @@ answer(#{node := Node}, Items) ->
 %% @doc The posts of one page of a stream, each shown by `Show'.
 -spec page(twitter_view:view(), twitter_nif:request(),
            fun((twitter_store:post()) -> Shown)) -> {[Shown], twitter_nif:page()}.
-page(#{reader := #{service := Service, lang := Lang}, authors := Authors}, Request, Show) ->
+page(#{reader := #{service := Service, lang := Lang}, authors := Authors} = View, Request, Show) ->
     case twitter_index:page(Service, Authors, Request, ?MAX_BYTES) of
         {ok, Page} ->
             {Posts, Shortened} = fit(Service, Authors, Request, Page),
+            ok = seen(View, Posts),
             {lists:map(Show, Posts), Shortened};
         {error, bad_cursor} ->
             twitter_error:refuse(bad_cursor, Lang)
     end.
+
+%% Between the posts of a page of FriendsStream there are no others.
+seen(#{node := {stream, friends}, reader := Reader}, [_ | _] = Posts) ->
+    Times = [twitter_store:micros(At) || #{at := At} <- Posts],
+    twitter_unread:seen(Reader, lists:min(Times), lists:max(Times));
+seen(_View, _Posts) ->
+    ok.
 
 %% The posts of a page, or of the shorter one that is not too large: of the posts next to the anchor.
 fit(Service, Authors, {Order, Anchor, _Limit}, {Posts, _, _, _, _} = Page) ->
@@ -63,6 +71,9 @@ from(last_page, Posts) -> lists:reverse(Posts);
 from({before, _}, Posts) -> lists:reverse(Posts);
 from(_, Posts) -> Posts.
 
+%% @doc Posts that a page or a search has named, with their payloads, in the same order: as many as come to a
+%% megabyte. One that went meanwhile is left out.
+-spec load(twitter_service:served(), [twitter_nif:post()]) -> [twitter_store:post()].
 load(Service, Posts) ->
     {_Tried, Loaded} = load(Service, Posts, ?MAX_BYTES, 0, []),
     lists:reverse(Loaded).

@@ -12,16 +12,18 @@
 -export([settings_read/1, settings_write/1, settings_view/2, settings_set/4, settings_mute/4, settings_unmute/2,
          settings_heard/3, settings_share/4]).
 -export([meter_new/0, record/3, summary/2, prometheus/1]).
--export([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1, users_online/1]).
+-export([online_new/0, arrive/4, leave/3, depart/4, take_departure/2, return_departure/3,
+         sessions/2, all_sessions/1, users_online/1]).
 -export([recipients/3, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
 -export([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
          roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/3,
          remembered_recheck/3]).
 -export([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
--export([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5]).
+-export([mark_gaps/3, mark_arrive/3, mark_leave/2, mark_push/3, mark_seen/5]).
+-export([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5, missed/6]).
 -export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, hold/0, version/0,
               request/0, page/0, post/0, online/0, session/0, fanout/0, rosters/0, rates/0,
-              meter/0, summary/0, settings/0, until/0]).
+              meter/0, summary/0, settings/0, until/0, mark/0, gap/0, arrival/0, departure/0]).
 -on_load(load_library/0).
 -nifs([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
 -nifs([check_draft/5, max_depth/0, text/1, title/1]).
@@ -30,13 +32,15 @@
 -nifs([settings_read/1, settings_write/1, settings_view/2, settings_set/4, settings_mute/4, settings_unmute/2,
        settings_heard/3, settings_share/4]).
 -nifs([meter_new/0, record/3, summary/2, prometheus/1]).
--nifs([online_new/0, arrive/4, leave/3, sessions/2, all_sessions/1, users_online/1]).
+-nifs([online_new/0, arrive/4, leave/3, depart/4, take_departure/2, return_departure/3,
+       sessions/2, all_sessions/1, users_online/1]).
 -nifs([recipients/3, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
 -nifs([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
        roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/3,
        remembered_recheck/3]).
 -nifs([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
--nifs([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5]).
+-nifs([mark_gaps/3, mark_arrive/3, mark_leave/2, mark_push/3, mark_seen/5]).
+-nifs([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5, missed/6]).
 
 -type jid() :: binary().
 %% A bare JID.
@@ -69,6 +73,15 @@
 %% A post with its payload, or with the version under which to offer the one that is read.
 -type stored() :: binary().
 %% A payload as it is kept for whoever stored it: opaque bytes.
+
+-type mark() :: binary().
+%% What a reader has not read, as it is stored; empty of whom nothing is.
+-type gap() :: {After :: micros(), Until :: micros() | open}.
+%% A stretch of time: later than `After', not later than `Until'.
+-type arrival() :: {Run :: micros(), Now :: micros(), WasThere :: boolean(), WantsPushes :: boolean()}.
+-type departure() :: {After :: micros(), Received :: [micros()]}.
+-type micros() :: non_neg_integer().
+%% Since 1970.
 
 -spec load_library() -> ok | {error, term()}.
 load_library() ->
@@ -131,6 +144,18 @@ arrive(_Online, _User, _Pid, _Resource) -> erlang:nif_error(nif_not_loaded).
 %% @doc A session of a user can no longer be reached; `false' if that was known.
 -spec leave(online(), User :: binary(), pid()) -> boolean().
 leave(_Online, _User, _Pid) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The same; and if it was his last session, this is how he left, until somebody takes it.
+-spec depart(online(), User :: binary(), pid(), departure()) -> boolean().
+depart(_Online, _User, _Pid, _Departure) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc How a user left, if nobody has taken that yet.
+-spec take_departure(online(), User :: binary()) -> departure() | undefined.
+take_departure(_Online, _User) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Whoever has taken how a user left could do nothing with it: the next one finds it again.
+-spec return_departure(online(), User :: binary(), departure()) -> ok.
+return_departure(_Online, _User, _Departure) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc The sessions of a user, of each resource the one that arrived last.
 -spec sessions(online(), User :: binary()) -> [session()].
@@ -292,6 +317,29 @@ summary(_Meter, _Now) -> erlang:nif_error(nif_not_loaded).
           binary().
 prometheus(_Numbers) -> erlang:nif_error(nif_not_loaded).
 
+%% @doc What is unread in the run of the service that began at `Run', oldest first.
+-spec mark_gaps(mark(), Run :: micros(), IsOnline :: boolean()) -> [gap()].
+mark_gaps(_Mark, _Run, _IsOnline) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The reader has a session at `Now'; `WasThere': it was there when an earlier run ended. The departure
+%% is how he left before, if that has not been told. Returns what he missed if he comes back: it is still
+%% unread. If he does not want pushes, what is posted from now on is unread as well.
+-spec mark_arrive(mark(), departure() | undefined, arrival()) -> {mark(), Missed :: gap() | undefined}.
+mark_arrive(_Mark, _Departure, _Arrival) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The reader has no session any more: what was posted later than `After' is unread, but for the posts
+%% that were published at these moments.
+-spec mark_leave(mark(), departure()) -> mark().
+mark_leave(_Mark, _Departure) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Posts are pushed to a reader who is online from now on, or no longer.
+-spec mark_push(mark(), WantsPushes :: boolean(), Now :: micros()) -> mark().
+mark_push(_Mark, _WantsPushes, _Now) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The reader was shown the posts of these moments, and all between.
+-spec mark_seen(mark(), Run :: micros(), IsOnline :: boolean(), Oldest :: micros(), Newest :: micros()) -> mark().
+mark_seen(_Mark, _Run, _IsOnline, _Oldest, _Newest) -> erlang:nif_error(nif_not_loaded).
+
 %% @doc An empty index, whose streams and payloads may take so many bytes. It lives as long as
 %% somebody holds the reference.
 -spec index_new(IndexSize :: non_neg_integer(), CacheSize :: non_neg_integer()) -> index().
@@ -360,3 +408,10 @@ page(_Index, _Hold, _Authors, _Request, _MaxBytes) -> erlang:nif_error(nif_not_l
 -spec find(index(), hold(), Authors :: [jid()], [item_id()], MaxBytes :: non_neg_integer()) ->
           {ok, [post()]} | {error, {not_loaded, [jid()]}}.
 find(_Index, _Hold, _Authors, _Ids, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The newest posts of `Authors' in these gaps, which come oldest first and do not touch each other,
+%% newest first and at most `Limit', with payloads like a page; and how many there are.
+-spec missed(index(), hold(), Authors :: [jid()], [gap()], Limit :: non_neg_integer(),
+             MaxBytes :: non_neg_integer()) ->
+          {ok, {[post()], Count :: non_neg_integer()}} | {error, {not_loaded, [jid()]}}.
+missed(_Index, _Hold, _Authors, _Gaps, _Limit, _MaxBytes) -> erlang:nif_error(nif_not_loaded).

@@ -9,13 +9,15 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([here/0, of_user/1, count/1, start_link/1, reconcile/1]).
+-export([here/0, of_user/1, count/1, take_departure/1, return_departure/2, start_link/1, reconcile/1]).
 -export([sm_register_connection/3, sm_remove_connection/3, set_presence/4, unset_presence/4]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -define(RECONCILE_MS, 60_000).
 
--record(state, {server_host :: binary(), online :: twitter_nif:online()}).
+-record(state, {server_host :: binary(), online :: twitter_nif:online(),
+                %% Until then sessions were there that are known, by the clock that dates posts.
+                compared :: non_neg_integer()}).
 
 %% @doc The vhosts whose sessions are known, with who is online there.
 -spec here() -> [{Domain :: binary(), twitter_nif:online()}].
@@ -42,6 +44,24 @@ count(ServerHost) ->
         error -> 0
     end.
 
+%% @doc How a user left, if nobody has taken that yet.
+-spec take_departure(jid:jid()) -> twitter_nif:departure() | undefined.
+take_departure(#jid{luser = LUser, lserver = LServer}) ->
+    case find(LServer) of
+        {ok, Online} -> twitter_nif:take_departure(Online, LUser);
+        error -> undefined
+    end.
+
+%% @doc Whoever has taken that could do nothing with it.
+-spec return_departure(jid:jid(), twitter_nif:departure() | undefined) -> ok.
+return_departure(_Jid, undefined) ->
+    ok;
+return_departure(#jid{luser = LUser, lserver = LServer}, Departure) ->
+    case find(LServer) of
+        {ok, Online} -> twitter_nif:return_departure(Online, LUser, Departure);
+        error -> ok
+    end.
+
 find(LServer) ->
     case persistent_term:get({?MODULE, LServer}, none) of
         {ready, Online} -> {ok, Online};
@@ -66,20 +86,27 @@ name(ServerHost) ->
 -spec sm_register_connection(ejabberd_sm:sid(), jid:jid(), ejabberd_sm:info()) -> ok.
 sm_register_connection({_, Pid}, #jid{luser = LUser, lserver = LServer, lresource = Resource}, _Info) ->
     with(LServer, fun(Online) ->
-                          is_present(LUser, LServer, Pid, Resource)
-                              andalso twitter_nif:arrive(Online, LUser, Pid, Resource)
+                          case is_present(LUser, LServer, Pid, Resource) of
+                              true ->
+                                  ok = twitter_catch_up:resumed(LServer),
+                                  twitter_nif:arrive(Online, LUser, Pid, Resource);
+                              false ->
+                                  false
+                          end
                   end).
 
 %% @doc A session ends.
 -spec sm_remove_connection(ejabberd_sm:sid(), jid:jid(), ejabberd_sm:info()) -> ok.
 sm_remove_connection({_, Pid}, #jid{luser = LUser, lserver = LServer}, _Info) ->
-    with(LServer, fun(Online) -> twitter_nif:leave(Online, LUser, Pid) end).
+    with(LServer, fun(Online) -> leave(Online, LUser, LServer, Pid) end).
 
 %% @doc A session becomes available, or says something else about it.
 -spec set_presence(User :: binary(), Server :: binary(), Resource :: binary(), presence()) -> ok.
 set_presence(User, Server, Resource, _Presence) ->
     with(Server, fun(Online) ->
-                         #jid{luser = LUser, lresource = LResource} = jid:make(User, Server, Resource),
+                         #jid{luser = LUser, lserver = LServer, lresource = LResource} =
+                             jid:make(User, Server, Resource),
+                         ok = twitter_catch_up:available(LServer),
                          twitter_nif:arrive(Online, LUser, self(), LResource)
                  end).
 
@@ -87,7 +114,28 @@ set_presence(User, Server, Resource, _Presence) ->
 -spec unset_presence(User :: binary(), Server :: binary(), Resource :: binary(), Status :: binary()) ->
           ok.
 unset_presence(User, Server, _Resource, _Status) ->
-    with(Server, fun(Online) -> twitter_nif:leave(Online, jid:nodeprep(User), self()) end).
+    with(Server, fun(Online) -> leave(Online, jid:nodeprep(User), jid:nameprep(Server), self()) end).
+
+leave(Online, LUser, LServer, Pid) when Pid =:= self() ->
+    depart(Online, LUser, LServer, Pid, fun() -> twitter_catch_up:departure(LServer) end);
+leave(Online, LUser, LServer, Pid) ->
+    depart(Online, LUser, LServer, Pid, fun() -> {twitter_unread:moment(), []} end).
+
+%% If it was his last session, what is posted from now on is unread.
+depart(Online, LUser, LServer, Pid, Departure) ->
+    case was_last(Online, LUser, LServer, Pid, Departure) of
+        true -> twitter_unread:leave(jid:make(LUser, LServer));
+        false -> ok
+    end.
+
+was_last(Online, LUser, LServer, Pid, Departure) ->
+    case twitter_unread:is_kept(LServer) of
+        true ->
+            twitter_nif:depart(Online, LUser, Pid, Departure()) andalso twitter_nif:sessions(Online, LUser) =:= [];
+        false ->
+            _ = twitter_nif:leave(Online, LUser, Pid),
+            false
+    end.
 
 with(Server, Fun) ->
     LServer = jid:nameprep(Server),
@@ -122,7 +170,7 @@ init(ServerHost) ->
     lists:foreach(fun({Hook, Function}) ->
                           ejabberd_hooks:add(Hook, ServerHost, ?MODULE, Function, 50)
                   end, hooks()),
-    State = compared(#state{server_host = ServerHost, online = Online}),
+    State = compared(#state{server_host = ServerHost, online = Online, compared = twitter_unread:run(ServerHost)}),
     %% Nobody is passed by while this finds out who is there: until now ejabberd was asked.
     persistent_term:put({?MODULE, ServerHost}, {ready, Online}),
     {ok, State}.
@@ -170,6 +218,7 @@ compared(State) ->
     compare(State).
 
 compare(#state{server_host = ServerHost, online = Online} = State) ->
+    Now = twitter_unread:moment(),
     Known = [{User, Pid, Resource} || {User, {Pid, Resource}} <- twitter_nif:all_sessions(Online)],
     True = [{User, Pid, Resource}
             || #session{usr = {User, Server, Resource}, sid = {_, Pid}, priority = Priority}
@@ -180,18 +229,28 @@ compare(#state{server_host = ServerHost, online = Online} = State) ->
     {ok, Flow} = twitter_flow:find(ServerHost),
     %% Sessions that were killed will not take what is under way to them.
     ok = twitter_flow:forgive_idle(Flow),
-    State.
+    State#state{compared = Now}.
 
 %% The session may tell something else meanwhile: in the end both must say the same.
 put_right(#state{server_host = ServerHost, online = Online} = State, {User, Pid, Resource} = Session) ->
     IsPresent = is_present(User, ServerHost, Pid, Resource),
-    _ = case IsPresent of
-            true -> twitter_nif:arrive(Online, User, Pid, Resource);
-            false -> twitter_nif:leave(Online, User, Pid)
-        end,
+    case IsPresent of
+        true -> _ = [Pid ! {twitter_catch_up, arrived} || twitter_nif:arrive(Online, User, Pid, Resource)];
+        false -> ended(State, User, Pid)
+    end,
     case is_present(User, ServerHost, Pid, Resource) of
         IsPresent -> ok;
         _ -> put_right(State, Session)
+    end.
+
+%% When it ended nobody knows. Its user's mark changes when it can: this process is waited for.
+ended(#state{server_host = ServerHost, online = Online, compared = Compared}, User, Pid) ->
+    case was_last(Online, User, ServerHost, Pid, fun() -> {Compared, []} end) of
+        true ->
+            _ = spawn(twitter_unread, leave, [jid:make(User, ServerHost)]),
+            ok;
+        false ->
+            ok
     end.
 
 %% Of two sessions with one resource only the later one counts, whether it has sent presence or not.

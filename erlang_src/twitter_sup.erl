@@ -43,6 +43,7 @@ init(ServerHost) ->
                       %% It outlives the workers that send what is in it.
                       ok = twitter_backlog:new(ServerHost),
                       ok = twitter_writer:new(ServerHost),
+                      ok = twitter_unread:begin_run(ServerHost),
                       [worker(twitter_sessions, ServerHost), worker(twitter_watch, ServerHost),
                        worker(twitter_backlog, ServerHost)]
                           ++ [twitter_pool:child_spec(Pool, ServerHost) || Pool <- [twitter_fanout, twitter_writer]];

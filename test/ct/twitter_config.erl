@@ -67,9 +67,9 @@ twitter(Options) ->
         false -> maps:get(twitter, Options, absent)
     end.
 
-%% Tests post faster than people.
+%% Tests post faster than people, and count what comes.
 fast(absent) -> absent;
-fast(Options) -> present(maps:merge(#{post_rate => unlimited}, Options)).
+fast(Options) -> present(maps:merge(#{post_rate => unlimited, catch_up => 0}, Options)).
 
 has_plugin(Options) ->
     maps:get(plugin, Options, true).

@@ -43,6 +43,11 @@ functions() ->
         {text, [{element, <<"<a xmlns='urn:a'>b</a>">>}]}, {title, [{text, <<"b">>}]},
         {friends, [?JID, Lines]}, {batches, [[<<"1">>, <<"2">>], 10]},
         {online_new, []}, {arrive, [Online, <<"bob">>, self(), <<"desk">>]}, {leave, [Online, <<"bob">>, self()]},
+        {depart, [Online, <<"bob">>, self(), {5, [6, 7]}]}, {take_departure, [Online, <<"bob">>]},
+        {return_departure, [Online, <<"bob">>, {5, [6]}]},
+        {mark_gaps, [<<"offline 5-9 12-">>, 1, false]}, {mark_seen, [<<"online 1 2 5-9">>, 1, true, 6, 7]},
+        {mark_arrive, [<<"offline 5-9 12-">>, {5, [6, 7]}, {1, 20, false, true}]},
+        {mark_leave, [<<"online 1 2 5-9">>, {20, [21]}]}, {mark_push, [<<"online 1 2 5-9">>, false, 30]},
         {sessions, [Online, <<"bob">>]}, {all_sessions, [Online]},
         {recipients, [?JID, Lines, Here]}, {next_portion, [Fanout, Here]}, {recheck, [Fanout, Lines]},
         {hand_over, [Fanout, author, <<"desk">>, self(), [hello]]}, {note_sent, [Fanout, 0, <<"desk">>]}, {resume, [Fanout]},
@@ -66,7 +71,8 @@ functions() ->
         {put, [Index, ?JID, Version, 3, <<"c">>, <<"payload">>]}, {remove, [Index, ?JID, Version, <<"c">>]},
         {keep_payloads, [Index, [{?JID, Version, <<"a">>, <<"payload">>}]]}, {forget, [Index, ?JID]},
         {page, [Index, Hold, [?JID], setelement(2, Request, {'after', Cursor}), 1000]},
-        {find, [Index, Hold, [?JID], [<<"a">>, <<"none">>], 1000]}
+        {find, [Index, Hold, [?JID], [<<"a">>, <<"none">>], 1000]},
+        {missed, [Index, Hold, [?JID], [{0, 1}, {2, open}], 10, 1000]}
     ].
 
 index() ->
@@ -169,21 +175,23 @@ is_answer(_Function, _Raised) -> false.
 kind(Function) ->
     Kinds = [
         {node, [parse_node, parse_disco_node]},
-        {text, [node_id, stored_node, text, title, export, prometheus, settings_write]},
+        {text, [node_id, stored_node, text, title, export, prometheus, settings_write, mark_leave, mark_push, mark_seen]},
         {number, [max_depth, roster_version, version, users_online, rosters_bytes]},
-        {boolean, [arrive, leave, hold, hand_over, note_sent]},
-        {list, [friends, batches, sessions, all_sessions, sees, settings_heard]},
+        {boolean, [arrive, leave, depart, hold, hand_over, note_sent]},
+        {list, [friends, batches, sessions, all_sessions, sees, settings_heard, mark_gaps]},
         {share, [settings_share]},
         {settings, [settings_view]},
         {reference, [online_new, recipients, rosters_new, rates_new, meter_new, index_new, hold_new, settings_read,
             settings_set, settings_unmute]},
         {portion, [next_portion]},
-        {ok, [recheck, record, resume, roster_changes, roster_changed, rosters_reset, set_budgets, release, keep_payloads, forget]},
+        {ok, [recheck, record, resume, roster_changes, roster_changed, rosters_reset, set_budgets, release, keep_payloads, forget, return_departure]},
+        {departure, [take_departure]},
+        {mark, [mark_arrive]},
         {offer, [roster_load, roster_answer, load, put, remove]},
         {memory, [memory]},
         {summary, [summary]},
         {result, [author_of_stored, check_draft, remembered_recipients, remembered_recheck, take_post, page, find,
-            settings_mute]}
+            missed, settings_mute]}
     ],
     [Kind] = [Kind || {Kind, Functions} <- Kinds, lists:member(Function, Functions)],
     Kind.
@@ -198,6 +206,8 @@ is_of(portion, Next) -> Next =:= recheck orelse Next =:= done orelse element(1, 
 is_of(share, Share) -> lists:member(Share, [whole, without_body, nothing]);
 is_of(settings, Settings) -> tuple_size(Settings) =:= 4;
 is_of(ok, Answer) -> Answer =:= ok;
+is_of(departure, Answer) -> Answer =:= undefined orelse is_list(element(2, Answer));
+is_of(mark, {Mark, Missed}) -> is_binary(Mark) andalso (Missed =:= undefined orelse tuple_size(Missed) =:= 2);
 is_of(offer, Answer) -> Answer =:= taken orelse Answer =:= stale;
 is_of(summary, {Count, Sum, {_, _, _, _}}) -> Count >= 0 andalso Sum >= 0;
 is_of(memory, Memory) -> tuple_size(Memory) =:= 5;

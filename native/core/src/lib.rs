@@ -17,6 +17,7 @@
 //! | [`stream`] | one author's posts in time order |
 //! | [`cursor`] | the order of a timeline, and places in it |
 //! | [`timeline`] | many streams merged, and pages of the list |
+//! | [`unread`] | what a reader has not read: gaps in time |
 //! | [`online`] | who can be reached, and where |
 //! | [`rosters`] | who may see whom, remembered while nothing changes |
 //! | [`fanout`] | whom a post is sent to, portion by portion |
@@ -62,4 +63,5 @@ mod slots;
 pub mod stream;
 pub mod timeline;
 pub mod title;
+pub mod unread;
 mod xml;

@@ -8,12 +8,15 @@
 //! Each change is one step on a table or a list, so that a panic leaves nothing half done: to forget a
 //! shard would keep posts from all who are in it, until the server's sessions are looked at again.
 
+use std::collections::HashMap;
+
 use ahash::RandomState;
 use hashbrown::hash_table::{Entry, HashTable};
-use parking_lot::{RwLock, RwLockReadGuard};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use smol_str::SmolStr;
 
 use crate::failpoints::point;
+use crate::unread::Departure;
 
 /// So many parts, each with a lock: who logs in waits for nobody who looks elsewhere.
 const SHARDS: usize = 16;
@@ -52,6 +55,8 @@ type Shard<A> = HashTable<User<A>>;
 pub struct Online<A> {
     shards: [RwLock<Shard<A>>; SHARDS],
     hasher: RandomState,
+    /// How users left, until that is taken.
+    departures: Mutex<HashMap<Box<str>, Departure, RandomState>>,
 }
 
 impl<A> Default for Online<A> {
@@ -59,6 +64,7 @@ impl<A> Default for Online<A> {
         Self {
             shards: std::array::from_fn(|_| RwLock::new(HashTable::new())),
             hasher: RandomState::new(),
+            departures: Mutex::default(),
         }
     }
 }
@@ -95,6 +101,39 @@ impl<A: Clone + PartialEq> Online<A> {
 
     /// A session can no longer be reached; `false` if that was known.
     pub fn leave(&self, user: &str, address: A) -> bool {
+        self.remove(user, address, None)
+    }
+
+    /// The same; and if it was the user's last session, whoever looks next at how he left finds this. Of what
+    /// nobody has taken before that, the earlier moment stays.
+    ///
+    /// ```
+    /// use twitter_core::{online::Online, stream::Micros, unread::Departure};
+    /// let online = Online::default();
+    /// online.arrive("bob", 1, "phone");
+    /// online.arrive("bob", 2, "desk");
+    /// let at = |after| Departure { after: Micros(after), received: vec![] };
+    /// online.depart("bob", 1, at(5));
+    /// assert_eq!(online.take_departure("bob"), None, "he is still there");
+    /// online.depart("bob", 2, at(6));
+    /// assert_eq!(online.take_departure("bob"), Some(at(6)));
+    /// assert_eq!(online.take_departure("bob"), None);
+    /// ```
+    pub fn depart(&self, user: &str, address: A, departure: Departure) -> bool {
+        self.remove(user, address, Some(departure))
+    }
+
+    /// How the user left, if nobody has taken that yet. Cost: O(1).
+    pub fn take_departure(&self, user: &str) -> Option<Departure> {
+        let mut departures = self.departures.lock();
+        let taken = departures.remove(user);
+        if departures.len() < departures.capacity() / 4 {
+            departures.shrink_to_fit();
+        }
+        taken
+    }
+
+    fn remove(&self, user: &str, address: A, departure: Option<Departure>) -> bool {
         let hash = self.hasher.hash_one(user);
         let mut shard = shard_of(&self.shards, hash).write();
         let rehash = |known: &User<A>| known.hash;
@@ -110,6 +149,10 @@ impl<A: Clone + PartialEq> Online<A> {
         if sessions.len() > 1 {
             sessions.remove(index);
         } else {
+            // Before anybody can see that he is gone, and come in his name.
+            if let Some(departure) = departure {
+                self.note(user, departure);
+            }
             entry.remove();
             point!();
             if shard.len() < shard.capacity() / 4 {
@@ -118,6 +161,19 @@ impl<A: Clone + PartialEq> Online<A> {
         }
         point!();
         true
+    }
+
+    /// Whoever has taken how the user left could do nothing with it: the next one finds it again.
+    pub fn return_departure(&self, user: &str, departure: Departure) {
+        self.note(user, departure);
+    }
+
+    fn note(&self, user: &str, mut departure: Departure) {
+        let mut departures = self.departures.lock();
+        if let Some(earlier) = departures.get(user) {
+            departure.after = departure.after.min(earlier.after);
+        }
+        departures.insert(user.into(), departure);
     }
 
     /// Whether the user has a session. Cost: one look-up.

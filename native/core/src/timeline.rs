@@ -9,6 +9,7 @@ use ahash::AHashMap;
 
 use crate::cursor::{Cursor, Key};
 use crate::stream::{ItemId, Micros, Place, Stream};
+use crate::unread::Gap;
 
 /// Which end of the timeline the list begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,6 +186,34 @@ impl<'a> Timeline<'a> {
                 .then((b.at, &b.author).cmp(&(a.at, &a.author)))
         });
         found.into_iter().map(|(_, post)| post).collect()
+    }
+
+    /// How many posts lie in these gaps, which do not touch each other and come oldest first; and the newest
+    /// of them, newest first. Cost: O(F G log n + L log F) for F streams of n posts, G gaps and L posts.
+    #[must_use]
+    pub fn missed(&self, gaps: &[Gap], limit: usize) -> (Vec<PostRef>, usize) {
+        let mut posts = Vec::new();
+        let mut count = 0usize;
+        for gap in gaps.iter().rev() {
+            let end = self.cut_after(gap.until());
+            let start = self.cut_after(Some(gap.after()));
+            let within = end.iter().sum::<usize>().saturating_sub(start.iter().sum());
+            let wanted = within.min(limit.saturating_sub(posts.len()));
+            posts.extend(self.merge(end, Direction::Older, wanted));
+            count = count.saturating_add(within);
+        }
+        (posts, count)
+    }
+
+    /// Before it lies what is not later than a moment.
+    fn cut_after(&self, until: Option<Micros>) -> Vec<usize> {
+        let Some(until) = until else {
+            return self.cut_at_end(true);
+        };
+        let streams = self.streams.iter().map(|(_, stream)| stream.places());
+        streams
+            .map(|places| places.partition_point(|place| place.at <= until))
+            .collect()
     }
 
     /// A cut tells for each stream how many of its posts lie before it.

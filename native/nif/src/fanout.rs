@@ -5,7 +5,7 @@
 //! What can be large is freed in a thread of its own.
 
 use parking_lot::Mutex;
-use rustler::{Atom, Env, LocalPid, ResourceArc, Term};
+use rustler::{Atom, Env, ErlOption, LocalPid, ResourceArc, Term};
 use twitter_core::fanout::Recipients;
 use twitter_core::online::Online;
 use twitter_core::rosters::Rosters;
@@ -13,8 +13,9 @@ use twitter_core::service::Version;
 
 use crate::aside::drop_aside;
 use crate::term::{
-    atoms, next_term, sessions_of, taken, Failure, Jid, Line, List, SessionTerm, Whom,
+    atoms, next_term, sessions_of, taken, Arg, Failure, Jid, Line, List, SessionTerm, Whom,
 };
+use crate::unread::DepartureTerm;
 
 /// What takes more bytes, or knows more users, is freed in a thread of its own.
 const LARGE: usize = 1 << 18;
@@ -88,6 +89,23 @@ fn arrive(online: OnlineArc, user: &str, session: LocalPid, resource: &str) -> b
 #[rustler::nif(schedule = "DirtyCpu")]
 fn leave(online: OnlineArc, user: &str, session: LocalPid) -> bool {
     online.0.leave(user, session)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn depart(online: OnlineArc, user: &str, session: LocalPid, departure: Arg<DepartureTerm>) -> bool {
+    online.0.depart(user, session, departure.0.into())
+}
+
+#[rustler::nif]
+fn take_departure(online: OnlineArc, user: &str) -> ErlOption<DepartureTerm> {
+    let departure = online.0.take_departure(user);
+    departure.map(DepartureTerm::from).into()
+}
+
+#[rustler::nif]
+fn return_departure(online: OnlineArc, user: &str, departure: Arg<DepartureTerm>) -> Atom {
+    online.0.return_departure(user, departure.0.into());
+    rustler::types::atom::ok()
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]

@@ -9,9 +9,11 @@ use rustler::{Atom, Binary, Encoder, Env, NewBinary, NifTuple, ResourceArc, Term
 use twitter_core::service::{Cached, Hold, Memory, NotLoaded, Service, Version};
 use twitter_core::stream::{Micros, Place};
 use twitter_core::timeline::{Page, PostRef};
+use twitter_core::unread::Gap;
 
 use crate::aside::drop_aside;
 use crate::term::{taken, Arg, Failure, Jid, List, RequestTerm};
+use crate::unread::GapTerm;
 
 /// The index of one pubsub host, as Erlang holds it.
 struct IndexResource(Service);
@@ -167,6 +169,24 @@ fn find(
     let authors: Vec<_> = authors.0.into_iter().map(|Jid(jid)| jid).collect();
     match index.0.find(&authors, &ids.0, &hold.0, max_bytes) {
         Ok((found, cached)) => Ok(posts(found, cached)),
+        Err(NotLoaded(missing)) => Err(Failure::NotLoaded(missing)),
+    }
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn missed(
+    index: Index,
+    hold: HoldRef,
+    authors: List<Jid>,
+    gaps: List<GapTerm>,
+    limit: u32,
+    max_bytes: usize,
+) -> Result<(Vec<Post>, usize), Failure> {
+    let authors: Vec<_> = authors.0.into_iter().map(|Jid(jid)| jid).collect();
+    let gaps: Vec<_> = gaps.0.into_iter().map(Gap::from).collect();
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    match index.0.missed(&authors, &gaps, limit, &hold.0, max_bytes) {
+        Ok((found, cached, count)) => Ok((posts(found, cached), count)),
         Err(NotLoaded(missing)) => Err(Failure::NotLoaded(missing)),
     }
 }

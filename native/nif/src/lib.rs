@@ -12,6 +12,7 @@ mod meter;
 mod rate;
 mod settings;
 mod term;
+mod unread;
 
 use rustler::{Atom, Binary, NifResult};
 use twitter_core::friends::Roster;

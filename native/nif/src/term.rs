@@ -32,6 +32,7 @@ pub mod atoms {
         no_payload,
         not_loaded,
         not_xml,
+        open,
         portion,
         recheck,
         stale,

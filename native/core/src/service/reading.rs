@@ -6,6 +6,7 @@ use super::{Cached, NotLoaded, Service};
 use crate::jid::BareJid;
 use crate::slots::{Asked, Hold, Snapshot, Version};
 use crate::timeline::{Page, PostRef, Request, Timeline};
+use crate::unread::Gap;
 
 impl Service {
     /// One page of the merged streams of `authors`, and beside each post its payload. Of payloads it
@@ -49,6 +50,25 @@ impl Service {
         let posts = timeline(&sources).find(ids);
         let payloads = self.payloads(&sources, posts.iter(), max_bytes);
         Ok((posts, payloads))
+    }
+
+    /// The newest posts of `authors` in these gaps (see [`Timeline::missed`]), beside each its payload, and how
+    /// many there are. Of payloads it gives no more when `max_bytes` are reached.
+    ///
+    /// # Errors
+    /// [`NotLoaded`], as of [`Service::page`].
+    pub fn missed(
+        &self,
+        authors: &[BareJid],
+        gaps: &[Gap],
+        limit: usize,
+        hold: &Hold,
+        max_bytes: usize,
+    ) -> Result<(Vec<PostRef>, Vec<Cached>, usize), NotLoaded> {
+        let sources = self.sources(authors, hold)?;
+        let (posts, count) = timeline(&sources).missed(gaps, limit);
+        let payloads = self.payloads(&sources, posts.iter(), max_bytes);
+        Ok((posts, payloads, count))
     }
 
     /// The streams of these authors, each once, in an order in which they are found again.

@@ -1,0 +1,261 @@
+%%% @doc What a reader missed, brought to him when he comes online: in the process of the session that is the
+%%% first to say so.
+%%%
+%%% A post is pushed to whoever is online when its recipients are noted, some time after it was stored; a
+%%% session reads what was missed some time after it could be reached. So a post may come in both ways, and
+%%% when a session leaves there are posts of which nobody knows yet whether it will get them. Nothing is missed
+%%% for it, and nothing comes twice:
+%%%
+%%% The session sends a message to itself before it can be reached, so what was missed comes before anything
+%%% that is pushed. It remembers what it has sent then, and takes no event of it that was stored before.
+%%%
+%%% When it leaves, all that was posted since the oldest post on its way is unread, but for what has arrived
+%%% here: that is remembered too. What comes later it does not take any more.
+-module(twitter_catch_up).
+
+-include_lib("ejabberd/include/logger.hrl").
+-include_lib("xmpp/include/xmpp.hrl").
+
+-export([available/1, resumed/1, departure/1]).
+-export([handle/2, shown/1, takes/1, meta/1, unconfirmed/1]).
+-export_type([shown/0]).
+
+-record(shown, {host :: binary(),
+                author :: twitter_nif:jid(),
+                id :: binary(),
+                %% When it was published; nothing is said of edits.
+                at :: non_neg_integer() | none,
+                %% It was stored before.
+                stored :: non_neg_integer(),
+                hash :: non_neg_integer()}).
+-opaque shown() :: #shown{} | none.
+%% What an event shows, as far as it matters here.
+
+%% The posts that came last, twice so many at most.
+-define(RECENT, 16).
+%% So long what was sent to one who came is remembered, and longer if posts of that time still wait.
+-define(SETTLED_MS, 60_000).
+
+%%% In the process dictionary, for not all hooks are given the state of the session:
+%%% ?MODULE            arriving, {arriving, again}, {present, Run} or left
+%%% {?MODULE, recent}  when the last posts were published that came
+%%% {?MODULE, sent}    what was sent as missed
+%%% {?MODULE, lost}    when posts were published that the client did not confirm
+
+%% @doc This session has sent presence, and can be reached when this has returned.
+-spec available(LServer :: binary()) -> ok.
+available(LServer) ->
+    Run = twitter_unread:run(LServer),
+    case get(?MODULE) of
+        {present, Run} -> ok;
+        {present, _Earlier} -> arriving({arriving, again});
+        arriving -> ok;
+        {arriving, again} -> ok;
+        _ -> arriving(arriving)
+    end.
+
+arriving(Arriving) ->
+    put(?MODULE, Arriving),
+    self() ! {?MODULE, arrived},
+    ok.
+
+%% @doc This session goes on for another one (XEP-0198): its user has been there all the time.
+-spec resumed(LServer :: binary()) -> ok.
+resumed(LServer) ->
+    put(?MODULE, {present, twitter_unread:run(LServer)}),
+    ok.
+
+%% @doc This session is about to leave: what its user will not have got, if it is his last one.
+-spec departure(LServer :: binary()) -> twitter_nif:departure().
+departure(LServer) ->
+    put(?MODULE, left),
+    %% In this order: what is complete by now has arrived here, if it was to.
+    Complete = min(twitter_unread:moment(), twitter_backlog:complete_until(LServer)),
+    Lost = [At || #shown{at = At} <- waiting(), At =/= none] ++ erased(lost, []),
+    After = lists:min([Complete | Lost]) - 1,
+    {_, New, Old} = erased(recent, {0, [], []}),
+    {max(0, After), [At || At <- New ++ Old, At > After, not lists:member(At, Lost)]}.
+
+erased(Key, Default) ->
+    case erase({?MODULE, Key}) of
+        undefined -> Default;
+        Value -> Value
+    end.
+
+%% Events that will not be taken any more.
+waiting() ->
+    case process_info(self(), message_queue_len) of
+        {_, 0} ->
+            [];
+        _ ->
+            {messages, Messages} = process_info(self(), messages),
+            [Shown || Message <- Messages, #shown{} = Shown <- [twitter_c2s:shown(Message)]]
+    end.
+
+%% @doc A message that this session has been sent: by itself, or because it was found.
+-spec handle(arrived | settled, ejabberd_c2s:state()) -> ejabberd_c2s:state().
+handle(arrived, #{lserver := LServer} = State) ->
+    case {get(?MODULE), twitter_unread:run(LServer)} of
+        {left, _Run} -> State;
+        {_, none} -> State;
+        {{present, Run}, Run} -> State;
+        {{present, _Earlier}, Run} -> arrived(State, Run, true);
+        {{arriving, again}, Run} -> arrived(State, Run, true);
+        {_, Run} -> arrived(State, Run, false)
+    end;
+handle(settled, #{lserver := LServer} = State) ->
+    case get({?MODULE, sent}) of
+        {Until, _} ->
+            case twitter_backlog:complete_until(LServer) > Until of
+                true -> erase({?MODULE, sent});
+                false -> settle_later()
+            end;
+        undefined ->
+            ok
+    end,
+    State.
+
+settle_later() ->
+    erlang:send_after(?SETTLED_MS, self(), {?MODULE, settled}).
+
+arrived(#{jid := Jid, lserver := LServer} = State, Run, WasThere) ->
+    put(?MODULE, {present, Run}),
+    case twitter_unread:is_kept(LServer) andalso twitter_unread:arrive(jid:remove_resource(Jid), WasThere, true) of
+        {ok, Absences} -> lists:foldl(fun catch_up/2, State, Absences);
+        error -> State;
+        false -> State
+    end.
+
+%% Storage that fails must not end the session: then nothing is sent, and it stays unread.
+catch_up({#{host := Host} = Service, _Gap, _Known} = Absence, #{jid := Jid} = State) ->
+    Bare = jid:remove_resource(Jid),
+    try missed(Absence, State) of
+        {Posts, Seen} ->
+            Sent = lists:foldl(fun(Post, Before) -> send(Service, Post, Before) end, State, lists:reverse(Posts)),
+            ok = see(Service, Bare, Seen),
+            Sent
+    catch
+        throw:{refused, Error} ->
+            not_sent(Host, Bare, xmpp:format_stanza_error(Error)),
+            State;
+        Class:Reason ->
+            not_sent(Host, Bare, io_lib:format("~0tp", [{Class, Reason}])),
+            State
+    end.
+
+not_sent(Host, Jid, Reason) ->
+    ?ERROR_MSG("What ~ts missed at ~ts is not sent: ~ts", [jid:encode(Jid), Host, Reason]).
+
+see(_Service, _Jid, none) -> ok;
+see(Service, Jid, {Oldest, Newest}) -> twitter_unread:seen(Service, Jid, Oldest, Newest).
+
+%% The posts to be sent, newest first, and what is seen then. Of somebody who comes for the first time,
+%% everything.
+missed({#{server_host := ServerHost} = Service, {After, Until} = Gap, Known}, #{jid := Jid, lang := Lang} = State) ->
+    case mod_twitter_opt:catch_up(ServerHost) of
+        0 when Known =:= first ->
+            {[], {0, Until}};
+        0 ->
+            {[], none};
+        Limit ->
+            Reader = (twitter_reader:local(Jid, Service, Lang))#{who := twitter_c2s:reader_of(State)},
+            #{authors := Authors} = twitter_view:open(Reader, {stream, friends}),
+            Began = twitter_unread:moment(),
+            {Posts, Count} = twitter_unread:load(Service, Authors, [Gap], Limit),
+            ok = remember(Service, Began, Posts),
+            {Posts, case lists:reverse(Posts) of
+                        _ when Known =:= first -> {0, Until};
+                        Sent when length(Sent) =:= Count -> {After, Until};
+                        [#{at := Oldest} | _] -> {twitter_store:micros(Oldest), Until};
+                        [] -> none
+                    end}
+    end.
+
+send(#{host := Host, server_host := ServerHost}, #{author := Author, id := Id, at := At, payload := Payload}, State) ->
+    Delay = xmpp:encode(#delay{stamp = At, from = jid:make(Host)}),
+    lists:foldl(
+      fun(#message{sub_els = Els} = Event, Before) ->
+              Late = Event#message{sub_els = Els ++ [Delay], meta = meta(twitter_store:micros(At))},
+              twitter_c2s:send_late(Before, Late, mod_twitter_opt:delivery(ServerHost))
+      end, State, twitter_event:to_friends(Host, Author, {item, Id, Payload}, mod_twitter_opt:body(ServerHost))).
+
+%%% What is pushed
+
+remember(_Service, _Began, []) ->
+    ok;
+remember(#{host := Host}, Began, Posts) ->
+    Sent = maps:from_list([{{Host, Author, Id}, hash(Payload)}
+                           || #{author := Author, id := Id, payload := Payload} <- Posts]),
+    {_, Before} = erased(sent, {0, #{}}),
+    put({?MODULE, sent}, {Began, maps:merge(Before, Sent)}),
+    _ = settle_later(),
+    ok.
+
+hash(Payload) ->
+    erlang:phash2(Payload, 1 bsl 32).
+
+%% @doc What is known here of the event of a post.
+-spec shown(twitter_fanout:post()) -> shown().
+shown(#{host := Host, author := Author, what := {item, Id, Payload}, at := At, stored := Stored}) ->
+    #shown{host = Host, author = Author, id = Id, at = At, stored = Stored, hash = hash(Payload)};
+shown(_Retraction) ->
+    none.
+
+%% @doc Whether this session takes an event that has arrived: not if it has left, or was sent the same as
+%% missed.
+-spec takes(shown()) -> boolean().
+takes(none) ->
+    true;
+takes(#shown{at = At} = Shown) ->
+    case get(?MODULE) =/= left andalso is_new(Shown, get({?MODULE, sent})) of
+        true -> note(At);
+        false -> false
+    end.
+
+is_new(_Shown, undefined) ->
+    true;
+is_new(#shown{host = Host, author = Author, id = Id, stored = Stored, hash = Hash}, {Began, Sent}) ->
+    Key = {Host, Author, Id},
+    case Sent of
+        #{Key := _} when Stored =< Began -> false;
+        #{Key := Hash} -> false;
+        #{Key := _} ->
+            %% It was edited since; of its author nothing older comes after this.
+            put({?MODULE, sent}, {Began, maps:remove(Key, Sent)}),
+            true;
+        #{} -> true
+    end.
+
+note(none) ->
+    true;
+note(At) ->
+    put({?MODULE, recent}, case get({?MODULE, recent}) of
+                               undefined -> {1, [At], []};
+                               {?RECENT, New, _Old} -> {1, [At], New};
+                               {Count, New, Old} -> {Count + 1, [At | New], Old}
+                           end),
+    true.
+
+%%% What the client confirms (XEP-0198)
+
+%% @doc A message that brings the post of that moment says so.
+-spec meta(shown() | non_neg_integer() | none) -> map().
+meta(#shown{at = At}) -> meta(At);
+meta(At) when is_integer(At) -> #{?MODULE => At};
+meta(none) -> #{}.
+
+%% @doc A session ends. What its client had not confirmed has not arrived; but if the client closed the
+%% stream itself, it has waited for all.
+-spec unconfirmed(ejabberd_c2s:state()) -> ok.
+unconfirmed(#{mgmt_state := resumed}) ->
+    ok;
+unconfirmed(#{stop_reason := {stream, reset}}) ->
+    ok;
+unconfirmed(#{mgmt_queue := Queue}) ->
+    put({?MODULE, lost}, p1_queue:foldl(fun lost/2, [], Queue)),
+    ok;
+unconfirmed(_State) ->
+    ok.
+
+lost({_Number, _Time, #message{meta = #{?MODULE := At}}}, Lost) -> [At | Lost];
+lost(_Other, Lost) -> Lost.

@@ -1,0 +1,138 @@
+//! What a reader has not read, as Erlang stores it: a text, empty of whom nothing is stored.
+//!
+//! Schedulers: a mark has few gaps, and its text is short, else it is none: all of these are on a normal one.
+
+use rustler::{Decoder, Encoder, Env, ErlOption, NifResult, NifTuple, Term};
+use twitter_core::stream::Micros;
+use twitter_core::unread::{Arrival, Departure, Gap, Mark};
+
+use crate::term::{atoms, Arg, List};
+
+/// `{After, [At]}`
+pub struct DepartureTerm(Departure);
+
+#[derive(NifTuple)]
+struct DepartureTuple {
+    after: u64,
+    received: Vec<u64>,
+}
+
+impl<'a> Decoder<'a> for DepartureTerm {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        let (after, received): (u64, List<u64>) = term.decode()?;
+        Ok(Self(Departure {
+            after: Micros(after),
+            received: received.0.into_iter().map(Micros).collect(),
+        }))
+    }
+}
+
+impl Encoder for DepartureTerm {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        let tuple = DepartureTuple {
+            after: self.0.after.0,
+            received: self.0.received.iter().map(|at| at.0).collect(),
+        };
+        tuple.encode(env)
+    }
+}
+
+impl From<Departure> for DepartureTerm {
+    fn from(departure: Departure) -> Self {
+        Self(departure)
+    }
+}
+
+impl From<DepartureTerm> for Departure {
+    fn from(term: DepartureTerm) -> Self {
+        term.0
+    }
+}
+
+/// `{Run, Now, WasThere, WantsPushes}`
+#[derive(NifTuple)]
+struct ArrivalTuple {
+    run: u64,
+    now: u64,
+    was_there: bool,
+    wants_pushes: bool,
+}
+
+/// `{After, Until | open}`
+pub struct GapTerm(Gap);
+
+impl<'a> Decoder<'a> for GapTerm {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        let (after, until): (u64, Term<'a>) = term.decode()?;
+        let until = match atoms::open() == until {
+            true => None,
+            false => Some(Micros(until.decode()?)),
+        };
+        Gap::new(Micros(after), until)
+            .map(Self)
+            .ok_or(rustler::Error::BadArg)
+    }
+}
+
+impl Encoder for GapTerm {
+    fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
+        let after = self.0.after().0;
+        match self.0.until() {
+            Some(Micros(until)) => (after, until).encode(env),
+            None => (after, atoms::open()).encode(env),
+        }
+    }
+}
+
+impl From<GapTerm> for Gap {
+    fn from(term: GapTerm) -> Self {
+        term.0
+    }
+}
+
+#[rustler::nif]
+fn mark_gaps(mark: &str, run: u64, is_online: bool) -> Vec<GapTerm> {
+    let mut mark = Mark::stored(mark);
+    mark.settle(Micros(run), is_online);
+    mark.gaps().iter().copied().map(GapTerm).collect()
+}
+
+#[rustler::nif]
+fn mark_arrive(
+    mark: &str,
+    departure: Arg<ErlOption<DepartureTerm>>,
+    arrival: Arg<ArrivalTuple>,
+) -> (String, ErlOption<GapTerm>) {
+    let departure = Option::from(departure.0).map(|DepartureTerm(departure)| departure);
+    let mut mark = Mark::stored(mark);
+    let missed = mark.arrive(&Arrival {
+        departure,
+        run: Micros(arrival.0.run),
+        now: Micros(arrival.0.now),
+        was_there: arrival.0.was_there,
+        wants_pushes: arrival.0.wants_pushes,
+    });
+    (mark.to_string(), missed.map(GapTerm).into())
+}
+
+#[rustler::nif]
+fn mark_leave(mark: &str, departure: Arg<DepartureTerm>) -> String {
+    let mut mark = Mark::stored(mark);
+    mark.leave(&departure.0 .0);
+    mark.to_string()
+}
+
+#[rustler::nif]
+fn mark_push(mark: &str, wants_pushes: bool, now: u64) -> String {
+    let mut mark = Mark::stored(mark);
+    mark.push(wants_pushes, Micros(now));
+    mark.to_string()
+}
+
+#[rustler::nif]
+fn mark_seen(mark: &str, run: u64, is_online: bool, oldest: u64, newest: u64) -> String {
+    let mut mark = Mark::stored(mark);
+    mark.settle(Micros(run), is_online);
+    mark.seen(Micros(oldest), Micros(newest));
+    mark.to_string()
+}

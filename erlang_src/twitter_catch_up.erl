@@ -120,18 +120,27 @@ settle_later() ->
 
 arrived(#{jid := Jid, lserver := LServer} = State, Run, WasThere) ->
     put(?MODULE, {present, Run}),
-    case twitter_unread:is_kept(LServer) andalso twitter_unread:arrive(jid:remove_resource(Jid), WasThere, true) of
-        {ok, Absences} -> lists:foldl(fun catch_up/2, State, Absences);
-        error -> State;
-        false -> State
+    case twitter_unread:is_kept(LServer) of
+        true ->
+            Reader = jid:remove_resource(Jid),
+            #{pushes := Pushes} = Settings = twitter_settings:get(Reader),
+            case twitter_unread:arrive(Reader, WasThere, Pushes) of
+                {ok, Absences} ->
+                    lists:foldl(fun(Absence, Before) -> catch_up(Absence, Settings, Before) end, State, Absences);
+                error ->
+                    State
+            end;
+        false ->
+            State
     end.
 
 %% Storage that fails must not end the session: then nothing is sent, and it stays unread.
-catch_up({#{host := Host} = Service, _Gap, _Known} = Absence, #{jid := Jid} = State) ->
+catch_up({#{host := Host} = Service, _Gap, _Known} = Absence, Settings, #{jid := Jid} = State) ->
     Bare = jid:remove_resource(Jid),
-    try missed(Absence, State) of
+    try missed(Absence, Settings, State) of
         {Posts, Seen} ->
-            Sent = lists:foldl(fun(Post, Before) -> send(Service, Post, Before) end, State, lists:reverse(Posts)),
+            Send = fun(Post, Before) -> send(Service, Settings, Post, Before) end,
+            Sent = lists:foldl(Send, State, lists:reverse(Posts)),
             ok = see(Service, Bare, Seen),
             Sent
     catch
@@ -151,8 +160,8 @@ see(Service, Jid, {Oldest, Newest}) -> twitter_unread:seen(Service, Jid, Oldest,
 
 %% The posts to be sent, newest first, and what is seen then. Of somebody who comes for the first time,
 %% everything.
-missed({#{server_host := ServerHost} = Service, {After, Until} = Gap, Known}, #{jid := Jid, lang := Lang} = State) ->
-    case mod_twitter_opt:catch_up(ServerHost) of
+missed({Service, {After, Until} = Gap, Known}, Settings, #{jid := Jid, lang := Lang} = State) ->
+    case limit(Service, Settings) of
         0 when Known =:= first ->
             {[], {0, Until}};
         0 ->
@@ -171,13 +180,18 @@ missed({#{server_host := ServerHost} = Service, {After, Until} = Gap, Known}, #{
                     end}
     end.
 
-send(#{host := Host, server_host := ServerHost}, #{author := Author, id := Id, at := At, payload := Payload}, State) ->
+limit(_Service, #{catch_up := false}) -> 0;
+limit(#{server_host := ServerHost}, _Settings) -> mod_twitter_opt:catch_up(ServerHost).
+
+send(#{host := Host, server_host := ServerHost}, #{bodies := Bodies}, Post, State) ->
+    #{author := Author, id := Id, at := At, payload := Payload} = Post,
     Delay = xmpp:encode(#delay{stamp = At, from = jid:make(Host)}),
+    Body = Bodies andalso mod_twitter_opt:body(ServerHost),
     lists:foldl(
       fun(#message{sub_els = Els} = Event, Before) ->
               Late = Event#message{sub_els = Els ++ [Delay], meta = meta(twitter_store:micros(At))},
               twitter_c2s:send_late(Before, Late, mod_twitter_opt:delivery(ServerHost))
-      end, State, twitter_event:to_friends(Host, Author, {item, Id, Payload}, mod_twitter_opt:body(ServerHost))).
+      end, State, twitter_event:to_friends(Host, Author, {item, Id, Payload}, Body)).
 
 %%% What is pushed
 

@@ -41,7 +41,8 @@ heard(User, Friends) ->
 %% @doc Changes what the reader gets.
 -spec set(twitter_reader:reader(), Pushes :: boolean(), Bodies :: boolean(), CatchUp :: boolean()) -> ok.
 set(Reader, Pushes, Bodies, CatchUp) ->
-    change(Reader, fun(Settings) -> {ok, twitter_nif:settings_set(Settings, Pushes, Bodies, CatchUp)} end).
+    change(Reader, fun(Settings) -> {ok, twitter_nif:settings_set(Settings, Pushes, Bodies, CatchUp)} end,
+           fun(Wants) -> [ok = twitter_unread:pushes(Reader, Pushes) || Wants =:= Pushes] end).
 
 %% @doc The posts of this friend are neither pushed nor in FriendsStream until then.
 -spec mute(twitter_reader:reader(), Friend :: twitter_nif:jid(), twitter_nif:until()) -> ok.
@@ -53,8 +54,12 @@ mute(Reader, Friend, Until) ->
 unmute(Reader, Friend) ->
     change(Reader, fun(Settings) -> {ok, twitter_nif:settings_unmute(Settings, Friend)} end).
 
-%% Whoever has his answer finds the change made, in all his sessions, and after a crash.
-change(#{jid := User, name := Name, service := Service, lang := Lang} = Reader, Change) ->
+change(Reader, Change) ->
+    change(Reader, Change, fun(_WantsPushes) -> ok end).
+
+%% Whoever has his answer finds the change made, in all his sessions, and after a crash. What his sessions do not
+%% take from now on is unread, until they have been told to take it.
+change(#{jid := User, name := Name, service := Service, lang := Lang} = Reader, Change, Push) ->
     are_available(Reader) orelse twitter_error:refuse(no_settings, Lang),
     ok = twitter_writer:run(
            Service, Name,
@@ -64,7 +69,9 @@ change(#{jid := User, name := Name, service := Service, lang := Lang} = Reader, 
                        {error, Reason} -> twitter_error:refuse(Reason, Lang)
                    end
            end),
+    _ = Push(false),
     changed(User),
+    _ = Push(true),
     case twitter_store:sync() of
         ok -> ok;
         {error, Error} -> twitter_error:refuse(Error, Lang)

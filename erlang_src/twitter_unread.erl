@@ -10,11 +10,11 @@
 -include_lib("xmpp/include/xmpp.hrl").
 
 -export([begin_run/1, end_run/1, run/1, is_kept/1, moment/0]).
--export([count/1, missed/2, seen/3]).
+-export([count/1, missed/2, seen/3, pushes/2]).
 -export([arrive/3, leave/1, load/4, seen/4]).
 -export_type([absence/0]).
 
--define(NS, <<"urn:x-ejabberd-twitter:unread">>).
+-define(NS, <<"urn:ejabberd:twitter:unread">>).
 %% After so many bytes of payloads nobody reads on at once.
 -define(MAX_BYTES, 1_000_000).
 
@@ -118,6 +118,19 @@ changes(Host, Jid, Run, See) ->
 is_online(Jid) ->
     twitter_sessions:of_user(Jid) =/= [].
 
+%% @doc From now on posts are pushed to the reader, or no longer. To be told before his sessions take no more,
+%% and after they have been told to take them.
+-spec pushes(twitter_reader:reader(), boolean()) -> ok.
+pushes(#{jid := Jid, service := #{server_host := ServerHost}}, WantsPushes) ->
+    Now = until(ServerHost, WantsPushes),
+    Push = fun(_Host, Mark) -> {twitter_nif:mark_push(Mark, WantsPushes, Now), []} end,
+    _ = is_integer(run(ServerHost)) andalso change(twitter_service:all(ServerHost), Jid, Push),
+    ok.
+
+%% Of a post that is still on its way nobody knows whether it will be sent to one who wants none.
+until(_ServerHost, true) -> moment();
+until(ServerHost, false) -> max(0, min(moment(), twitter_backlog:complete_until(ServerHost)) - 1).
+
 %%% For the sessions
 
 %% @doc A session of a user of the vhost has become available; `WasThere' if it was before this run began.
@@ -129,7 +142,7 @@ arrive(#jid{lserver = LServer} = Jid, WasThere, WantsPushes) ->
     Services = twitter_service:all(LServer),
     Arrive =
         fun(Departure) ->
-                Arrival = {Run, moment(), WasThere, WantsPushes},
+                Arrival = {Run, until(LServer, WantsPushes), WasThere, WantsPushes},
                 fun(_Host, Mark) ->
                         case twitter_nif:mark_arrive(Mark, Departure, Arrival) of
                             {New, undefined} -> {New, []};

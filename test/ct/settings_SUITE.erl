@@ -22,8 +22,6 @@
     without_private_storage/1,
     no_error_was_logged/1
 ]).
-%% Runs in the server.
--export([change/3]).
 
 -define(FRIENDS, <<"/twitter/FriendsStream">>).
 -define(SETTINGS, <<"urn:ejabberd:twitter:settings">>).
@@ -69,7 +67,6 @@ init_per_group(Way, Config) ->
     {ok, Server} = twitter_server:start(#{
         dir => proplists:get_value(priv_dir, Config), name => atom_to_list(Way), twitter => #{delivery => Way}
     }),
-    ok = know_me(Server),
     [{server, Server}, {way, Way} | Config].
 
 end_per_group(readers, _Config) -> ok;
@@ -198,7 +195,6 @@ settings_survive_a_crash(Config) ->
     ok = settle(Config, Bob, set, [true, false, true]),
     ok = twitter_server:kill9(Server),
     ok = twitter_server:restart(Server),
-    ok = know_me(Server),
     Name = twitter_client:bare(Alice),
     Anew = twitter_users:login(Server, User),
     ?assertEqual(
@@ -287,27 +283,13 @@ settings(Config, Client) ->
 
 %% The client changes his settings.
 settle(Config, Client, Function, Args) ->
-    twitter_server:call(twitter_cases:server(Config), ?MODULE, change, [twitter_client:bare(Client), Function, Args]).
-
-%% @doc What a command does.
-change(Name, Function, Args) ->
-    Jid = jid:decode(Name),
-    [Service | _] = twitter_service:all(Jid#jid.lserver),
-    try
-        apply(twitter_settings, Function, [twitter_reader:local(Jid, Service, <<"en">>) | Args])
-    catch
-        throw:{refused, Error} -> {refused, xmpp:format_stanza_error(Error)}
-    end.
+    twitter_wishes:change(twitter_cases:server(Config), twitter_client:bare(Client), Function, Args).
 
 received(Config, Client) ->
     twitter_events:posts(twitter_cases:server(Config), Client).
 
 way(Config) ->
     proplists:get_value(way, Config).
-
-know_me(Server) ->
-    true = twitter_server:call(Server, code, add_patha, [filename:dirname(code:which(?MODULE))]),
-    ok.
 
 now_micros() ->
     erlang:system_time(microsecond).

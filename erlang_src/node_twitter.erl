@@ -97,12 +97,13 @@ publish_item(Nidx, Publisher, PublishModel, _MaxItems, ItemId, Payload, PubOpts)
     writing(Nidx,
             fun(#{server_host := ServerHost} = Service, Author) ->
                     MaxPosts = mod_twitter_opt:max_posts(ServerHost),
+                    Began = twitter_writer:stores(),
                     case node_flat:publish_item(Nidx, Publisher, PublishModel, MaxPosts, ItemId,
                                                 Payload, PubOpts) of
                         {result, {default, broadcast, Removed}} = Result ->
                             At = published_at(refresh(Nidx, Service, Author, ItemId)),
                             refresh_all(Nidx, Service, Author, Removed),
-                            twitter_fanout:published(Service, Author, Publisher, ItemId, Payload, At),
+                            twitter_fanout:published(Service, Author, Publisher, {item, ItemId, Payload}, {Began, At}),
                             Result;
                         Error ->
                             Error

@@ -8,10 +8,13 @@
 -behaviour(gen_server).
 
 -export([new/1, name/1, exists/1, put/3, next/3, begun/3, waits/2, delete/2, take/3, authors/2,
-         complete_until/1]).
+         complete_until/1, on_way/1]).
 -export([in_hand/3, out_of_hand/2, was_in_hand/2]).
 -export([start_link/1, init/1, handle_call/3, handle_cast/2, handle_info/2]).
 -export_type([table/0, key/0]).
+
+%% So many posts that wait are looked at for one who leaves.
+-define(MAX_ON_WAY, 1000).
 
 -type table() :: atom().
 -type worker() :: pos_integer().
@@ -37,9 +40,9 @@ exists(Table) ->
 
 %% @doc A post of an author waits for a worker from now on; an error if nobody sends any posts.
 -spec put(table(), worker(), twitter_fanout:post()) -> ok | error.
-put(Table, Worker, #{author := Author, began := Began} = Post) ->
+put(Table, Worker, #{author := Author, began := Began, at := At, stored := Stored} = Post) ->
     Key = {Worker, Author, erlang:unique_integer([monotonic, positive])},
-    try ets:insert(Table, [{Key, Post, none}, {{began, Began, Key}}]) of
+    try ets:insert(Table, [{Key, Post, none}, {{began, Began, Key}, {At, Stored}}]) of
         true -> ok
     catch
         error:badarg -> error
@@ -117,6 +120,32 @@ complete_until(ServerHost) ->
     catch
         %% Nobody publishes anything.
         error:badarg -> none
+    end.
+
+%% @doc When the posts were published that are on their way to anybody, and before when each was stored; and since
+%% when there may be others. Of very many only the oldest are looked at.
+-spec on_way(ServerHost :: binary()) ->
+          {OnWay :: [{At :: non_neg_integer(), Stored :: non_neg_integer()}], OthersSince :: non_neg_integer()}.
+on_way(ServerHost) ->
+    Now = twitter_unread:moment(),
+    try
+        %% In this order, as above.
+        Written = twitter_writer:oldest(ServerHost),
+        {OnWay, Others} = on_way(name(ServerHost), {began, 0, 0}, ?MAX_ON_WAY),
+        {OnWay, lists:min([Now, Written, Others])}
+    catch
+        error:badarg -> {[], Now}
+    end.
+
+on_way(Table, Before, Left) ->
+    case ets:next(Table, Before) of
+        {began, Began, _} when Left =:= 0 ->
+            {[], Began};
+        {began, _, _} = Key ->
+            {OnWay, Others} = on_way(Table, Key, Left - 1),
+            {[Times || {_, {At, _} = Times} <- ets:lookup(Table, Key), At =/= none] ++ OnWay, Others};
+        _ ->
+            {[], none}
     end.
 
 %% A number is less than an atom, and so is a key of a worker than these.

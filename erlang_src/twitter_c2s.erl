@@ -156,7 +156,7 @@ arrived(State, Event, Mark) ->
         {nothing, Known} ->
             Known;
         {Share, Known} ->
-            case {twitter_catch_up:takes(Shown), Share} of
+            case {twitter_catch_up:takes(Known, Shown), Share} of
                 {false, _} -> Known;
                 {true, whole} -> pass(Known, Event, Mark);
                 {true, without_body} -> pass_without_body(Known, Event, Mark)

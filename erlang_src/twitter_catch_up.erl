@@ -9,15 +9,15 @@
 %%% The session sends a message to itself before it can be reached, so what was missed comes before anything
 %%% that is pushed. It remembers what it has sent then, and takes no event of it that was stored before.
 %%%
-%%% When it leaves, all that was posted since the oldest post on its way is unread, but for what has arrived
-%%% here: that is remembered too. What comes later it does not take any more.
+%%% When it leaves, the posts that are on their way are unread, but for those that have arrived here: these are
+%%% remembered too. What comes later it does not take any more.
 -module(twitter_catch_up).
 
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
 -export([available/1, resumed/1, departure/1]).
--export([handle/2, shown/1, takes/1, meta/1, unconfirmed/1]).
+-export([handle/2, shown/1, takes/2, meta/1, unconfirmed/1]).
 -export_type([shown/0]).
 
 -record(shown, {host :: binary(),
@@ -31,8 +31,10 @@
 -opaque shown() :: #shown{} | none.
 %% What an event shows, as far as it matters here.
 
-%% The posts that came last, twice so many at most.
--define(RECENT, 16).
+%% The posts that came last are looked through after so many more, for those of a time of which others are still
+%% on their way; of these, so many are remembered at most.
+-define(RECENT, 32).
+-define(MAX_RECENT, 1000).
 %% So long what was sent to one who came is remembered, and longer if posts of that time still wait.
 -define(SETTLED_MS, 60_000).
 
@@ -40,6 +42,7 @@
 %%% ?MODULE            arriving, {arriving, again}, {present, Run} or left
 %%% {?MODULE, recent}  when the last posts were published that came
 %%% {?MODULE, sent}    what was sent as missed
+%%% {?MODULE, looked}  when this session looked for what was missed, and until when that was posted
 %%% {?MODULE, lost}    when posts were published that the client did not confirm
 
 %% @doc This session has sent presence, and can be reached when this has returned.
@@ -70,11 +73,21 @@ resumed(LServer) ->
 departure(LServer) ->
     put(?MODULE, left),
     %% In this order: what is complete by now has arrived here, if it was to.
-    Complete = min(twitter_unread:moment(), twitter_backlog:complete_until(LServer)),
-    Lost = [At || #shown{at = At} <- waiting(), At =/= none] ++ erased(lost, []),
-    After = lists:min([Complete | Lost]) - 1,
-    {_, New, Old} = erased(recent, {0, [], []}),
-    {max(0, After), [At || At <- New ++ Old, At > After, not lists:member(At, Lost)]}.
+    {OnWay, OthersSince} = twitter_backlog:on_way(LServer),
+    Lost = erased(lost, []) ++ unsettled([{At, Stored} || #shown{at = At, stored = Stored} <- waiting(), At =/= none]),
+    {_, Recent} = value(recent, {0, []}),
+    {max(0, OthersSince - 1), Lost, unsettled(OnWay), Recent}.
+
+%% Of what was there to be read when this session looked for what was missed, the mark says what is unread.
+unsettled(Posts) ->
+    {Began, Until} = value(looked, {0, 0}),
+    [At || {At, Stored} <- Posts, At > Until orelse Stored > Began].
+
+value(Key, Default) ->
+    case get({?MODULE, Key}) of
+        undefined -> Default;
+        Value -> Value
+    end.
 
 erased(Key, Default) ->
     case erase({?MODULE, Key}) of
@@ -95,8 +108,10 @@ waiting() ->
 %% @doc A message that this session has been sent: by itself, or because it was found.
 -spec handle(arrived | settled, ejabberd_c2s:state()) -> ejabberd_c2s:state().
 handle(arrived, #{lserver := LServer} = State) ->
-    case {get(?MODULE), twitter_unread:run(LServer)} of
+    case {get(?MODULE), not is_deaf(State) andalso twitter_unread:run(LServer)} of
         {left, _Run} -> State;
+        %% It ends before anything could be sent.
+        {_, false} -> State;
         {_, none} -> State;
         {{present, Run}, Run} -> State;
         {{present, _Earlier}, Run} -> arrived(State, Run, true);
@@ -135,7 +150,7 @@ arrived(#{jid := Jid, lserver := LServer} = State, Run, WasThere) ->
     end.
 
 %% Storage that fails must not end the session: then nothing is sent, and it stays unread.
-catch_up({#{host := Host} = Service, _Gap, _Known} = Absence, Settings, #{jid := Jid} = State) ->
+catch_up({#{host := Host} = Service, _Gaps, _Known} = Absence, Settings, #{jid := Jid} = State) ->
     Bare = jid:remove_resource(Jid),
     try missed(Absence, Settings, State) of
         {Posts, Seen} ->
@@ -160,21 +175,22 @@ see(Service, Jid, {Oldest, Newest}) -> twitter_unread:seen(Service, Jid, Oldest,
 
 %% The posts to be sent, newest first, and what is seen then. Of somebody who comes for the first time,
 %% everything.
-missed({Service, {After, Until} = Gap, Known}, Settings, #{jid := Jid, lang := Lang} = State) ->
+missed({Service, Gaps, Known}, Settings, #{jid := Jid, lang := Lang} = State) ->
+    {_, Until} = lists:last(Gaps),
+    Began = twitter_unread:moment(),
     case limit(Service, Settings) of
-        0 when Known =:= first ->
-            {[], {0, Until}};
         0 ->
-            {[], none};
+            put({?MODULE, looked}, {Began, Until}),
+            {[], case Known of first -> {0, Until}; known -> none end};
         Limit ->
             Reader = (twitter_reader:local(Jid, Service, Lang))#{who := twitter_c2s:reader_of(State)},
             #{authors := Authors} = twitter_view:open(Reader, {stream, friends}),
-            Began = twitter_unread:moment(),
-            {Posts, Count} = twitter_unread:load(Service, Authors, [Gap], Limit),
+            {Posts, Count} = twitter_unread:load(Service, Authors, Gaps, Limit),
+            put({?MODULE, looked}, {Began, Until}),
             ok = remember(Service, Began, Posts),
             {Posts, case lists:reverse(Posts) of
                         _ when Known =:= first -> {0, Until};
-                        Sent when length(Sent) =:= Count -> {After, Until};
+                        Sent when length(Sent) =:= Count -> {element(1, hd(Gaps)) + 1, Until};
                         [#{at := Oldest} | _] -> {twitter_store:micros(Oldest), Until};
                         [] -> none
                     end}
@@ -197,13 +213,14 @@ send(#{host := Host, server_host := ServerHost}, #{bodies := Bodies}, Post, Stat
 
 remember(_Service, _Began, []) ->
     ok;
-remember(#{host := Host}, Began, Posts) ->
+remember(#{host := Host, server_host := ServerHost}, Began, Posts) ->
     Sent = maps:from_list([{{Host, Author, Id}, hash(Payload)}
                            || #{author := Author, id := Id, payload := Payload} <- Posts]),
     {_, Before} = erased(sent, {0, #{}}),
     put({?MODULE, sent}, {Began, maps:merge(Before, Sent)}),
     _ = settle_later(),
-    ok.
+    %% They may still be on their way as well when this session leaves.
+    lists:foreach(fun(#{at := At}) -> note(ServerHost, twitter_store:micros(At)) end, lists:reverse(Posts)).
 
 hash(Payload) ->
     erlang:phash2(Payload, 1 bsl 32).
@@ -215,16 +232,30 @@ shown(#{host := Host, author := Author, what := {item, Id, Payload}, at := At, s
 shown(_Retraction) ->
     none.
 
-%% @doc Whether this session takes an event that has arrived: not if it has left, or was sent the same as
-%% missed.
--spec takes(shown()) -> boolean().
-takes(none) ->
+%% @doc Whether this session takes an event that has arrived: not if it has left, or its stream has ended, or
+%% it was sent the same as missed.
+-spec takes(ejabberd_c2s:state(), shown()) -> boolean().
+takes(_State, none) ->
     true;
-takes(#shown{at = At} = Shown) ->
-    case get(?MODULE) =/= left andalso is_new(Shown, get({?MODULE, sent})) of
-        true -> note(At);
-        false -> false
+takes(#{lserver := LServer} = State, #shown{at = At} = Shown) ->
+    case {is_deaf(State), get(?MODULE)} of
+        {true, _} -> lose(At);
+        {false, left} -> false;
+        %% Sent before it left.
+        {false, arriving} -> false;
+        {false, _} -> is_new(Shown, get({?MODULE, sent})) andalso note(LServer, At)
     end.
+
+%% Nothing that is sent now arrives, or waits for the session to be resumed.
+is_deaf(#{mgmt_state := pending}) -> false;
+is_deaf(#{stream_state := established}) -> false;
+is_deaf(_State) -> true.
+
+lose(none) ->
+    false;
+lose(At) ->
+    put({?MODULE, lost}, [At | value(lost, [])]),
+    false.
 
 is_new(_Shown, undefined) ->
     true;
@@ -240,15 +271,20 @@ is_new(#shown{host = Host, author = Author, id = Id, stored = Stored, hash = Has
         #{} -> true
     end.
 
-note(none) ->
+note(_LServer, none) ->
     true;
-note(At) ->
+note(LServer, At) ->
     put({?MODULE, recent}, case get({?MODULE, recent}) of
-                               undefined -> {1, [At], []};
-                               {?RECENT, New, _Old} -> {1, [At], New};
-                               {Count, New, Old} -> {Count + 1, [At | New], Old}
+                               undefined -> {?RECENT, [At]};
+                               {0, Recent} -> pruned(LServer, [At | Recent]);
+                               {Left, Recent} -> {Left - 1, [At | Recent]}
                            end),
     true.
+
+pruned(LServer, Recent) ->
+    CompleteUntil = twitter_backlog:complete_until(LServer),
+    Left = [At || At <- lists:sublist(Recent, ?MAX_RECENT), At >= CompleteUntil],
+    {max(?RECENT, length(Left)), Left}.
 
 %%% What the client confirms (XEP-0198)
 
@@ -266,7 +302,7 @@ unconfirmed(#{mgmt_state := resumed}) ->
 unconfirmed(#{stop_reason := {stream, reset}}) ->
     ok;
 unconfirmed(#{mgmt_queue := Queue}) ->
-    put({?MODULE, lost}, p1_queue:foldl(fun lost/2, [], Queue)),
+    put({?MODULE, lost}, p1_queue:foldl(fun lost/2, value(lost, []), Queue)),
     ok;
 unconfirmed(_State) ->
     ok.

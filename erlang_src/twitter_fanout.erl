@@ -15,7 +15,7 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([published/6, retracted/4, wait/2, forget/2, drop/2, sync/1, start_link/3]).
+-export([published/5, retracted/4, wait/2, forget/2, drop/2, sync/1, start_link/3]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 -export_type([post/0]).
 
@@ -54,18 +54,20 @@
                 %% Who waits for the end of all.
                 waiting = [] :: [gen_server:from()]}).
 
-%% @doc A post was stored that was first published at that moment: send it to everybody entitled, and to the
-%% author's other resources. To be called in the author's {@link twitter_writer}.
+%% @doc A post was stored, after the moment `Began', that was first published at `At': send it to everybody
+%% entitled, and to the author's other resources.
 -spec published(twitter_service:served(), Author :: twitter_nif:jid(), Publisher :: jid:jid(),
-                Id :: binary(), Payload :: [xmlel()], At :: non_neg_integer()) -> ok.
-published(Service, Author, Publisher, Id, Payload, At) ->
-    hand_over(Service, Author, Publisher, {item, Id, Payload}, At).
+                twitter_event:what(), {Began :: non_neg_integer(), At :: non_neg_integer()}) -> ok.
+published(Service, Author, Publisher, Item, {Began, At}) when At < Began ->
+    hand_over(Service, Author, Publisher, Item, #{began => Began, at => none});
+published(Service, Author, Publisher, Item, {Began, At}) ->
+    hand_over(Service, Author, Publisher, Item, #{began => Began, at => At}).
 
 %% @doc Posts were deleted: tell the same people.
 -spec retracted(twitter_service:served(), Author :: twitter_nif:jid(), Publisher :: jid:jid(),
                 Ids :: [binary()]) -> ok.
 retracted(Service, Author, Publisher, Ids) ->
-    hand_over(Service, Author, Publisher, {retract, Ids}, 0).
+    hand_over(Service, Author, Publisher, {retract, Ids}, #{began => twitter_unread:moment(), at => none}).
 
 %% @doc The account of an author was deleted: what waits of his posts is not sent. The name may be somebody
 %% else's soon, with other friends. To be called in the author's {@link twitter_writer}.
@@ -85,12 +87,10 @@ drop(ServerHost, Author) ->
     end.
 
 %% To the worker here; one message to each other node of the cluster tells its sessions.
-hand_over(#{host := Host, server_host := ServerHost}, Author, Publisher, What, At) ->
-    Began = twitter_writer:began(),
-    Post = #{host => Host, author => Author, publisher => Publisher, what => What,
-             at => case At < Began of true -> none; false -> At end,
-             stored => twitter_unread:moment(), began => Began,
-             bytes => erlang:external_size(What) + ?OVERHEAD, scope => everybody},
+hand_over(#{host := Host, server_host := ServerHost}, Author, Publisher, What, Times) ->
+    Post = Times#{host => Host, author => Author, publisher => Publisher, what => What,
+                  stored => twitter_unread:moment(),
+                  bytes => erlang:external_size(What) + ?OVERHEAD, scope => everybody},
     tell_others(ServerHost, {post, Post#{scope := sessions}}),
     wait(ServerHost, Post#{since => twitter_stats:clock()}).
 

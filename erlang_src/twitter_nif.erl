@@ -79,7 +79,9 @@
 -type gap() :: {After :: micros(), Until :: micros() | open}.
 %% A stretch of time: later than `After', not later than `Until'.
 -type arrival() :: {Run :: micros(), Now :: micros(), WasThere :: boolean(), WantsPushes :: boolean()}.
--type departure() :: {After :: micros(), Received :: [micros()]}.
+-type departure() :: {After :: micros(), Lost :: [micros()], OnWay :: [micros()], Received :: [micros()]}.
+%% Of posts, when they were published: what came later than `After' may not have been sent to him; the next were,
+%% and have not arrived; or are on their way to somebody, him too unless he has them; or have arrived.
 -type micros() :: non_neg_integer().
 %% Since 1970.
 
@@ -322,13 +324,12 @@ prometheus(_Numbers) -> erlang:nif_error(nif_not_loaded).
 mark_gaps(_Mark, _Run, _IsOnline) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc The reader has a session at `Now'; `WasThere': it was there when an earlier run ended. The departure
-%% is how he left before, if that has not been told. Returns what he missed if he comes back: it is still
-%% unread. If he does not want pushes, what is posted from now on is unread as well.
--spec mark_arrive(mark(), departure() | undefined, arrival()) -> {mark(), Missed :: gap() | undefined}.
+%% is how he left before, if that has not been told. Returns what he missed if he comes back, oldest first: it
+%% is still unread. If he does not want pushes, what is posted from now on is unread as well.
+-spec mark_arrive(mark(), departure() | undefined, arrival()) -> {mark(), Missed :: [gap()] | undefined}.
 mark_arrive(_Mark, _Departure, _Arrival) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc The reader has no session any more: what was posted later than `After' is unread, but for the posts
-%% that were published at these moments.
+%% @doc The reader has no session any more: what is posted from now on is unread, and what he did not get.
 -spec mark_leave(mark(), departure()) -> mark().
 mark_leave(_Mark, _Departure) -> erlang:nif_error(nif_not_loaded).
 

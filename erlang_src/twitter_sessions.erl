@@ -119,7 +119,7 @@ unset_presence(User, Server, _Resource, _Status) ->
 leave(Online, LUser, LServer, Pid) when Pid =:= self() ->
     depart(Online, LUser, LServer, Pid, fun() -> twitter_catch_up:departure(LServer) end);
 leave(Online, LUser, LServer, Pid) ->
-    depart(Online, LUser, LServer, Pid, fun() -> {twitter_unread:moment(), []} end).
+    depart(Online, LUser, LServer, Pid, fun() -> {twitter_unread:moment(), [], [], []} end).
 
 %% If it was his last session, what is posted from now on is unread.
 depart(Online, LUser, LServer, Pid, Departure) ->
@@ -245,7 +245,7 @@ put_right(#state{server_host = ServerHost, online = Online} = State, {User, Pid,
 
 %% When it ended nobody knows. Its user's mark changes when it can: this process is waited for.
 ended(#state{server_host = ServerHost, online = Online, compared = Compared}, User, Pid) ->
-    case was_last(Online, User, ServerHost, Pid, fun() -> {Compared, []} end) of
+    case was_last(Online, User, ServerHost, Pid, fun() -> {Compared, [], [], []} end) of
         true ->
             _ = spawn(twitter_unread, leave, [jid:make(User, ServerHost)]),
             ok;

@@ -18,7 +18,7 @@
 %% After so many bytes of payloads nobody reads on at once.
 -define(MAX_BYTES, 1_000_000).
 
--type absence() :: {twitter_service:served(), Missed :: twitter_nif:gap(), known | first}.
+-type absence() :: {twitter_service:served(), Missed :: [twitter_nif:gap(), ...], known | first}.
 %% What somebody missed who comes back; or comes for the first time: then that is everything.
 
 %% @doc A run of the service of a vhost begins.
@@ -146,14 +146,15 @@ arrive(#jid{lserver = LServer} = Jid, WasThere, WantsPushes) ->
                 fun(_Host, Mark) ->
                         case twitter_nif:mark_arrive(Mark, Departure, Arrival) of
                             {New, undefined} -> {New, []};
+                            {New, []} -> {New, []};
                             {New, Missed} -> {New, [{Missed, known(Mark)}]}
                         end
                 end
         end,
     case departed(Services, Jid, Arrive) of
         {ok, Missed} ->
-            {ok, [{Service, Gap, Known} || #{host := Host} = Service <- Services,
-                                           {Gap, Known} <- maps:get(Host, Missed)]};
+            {ok, [{Service, Gaps, Known} || #{host := Host} = Service <- Services,
+                                            {Gaps, Known} <- maps:get(Host, Missed)]};
         error ->
             error
     end.

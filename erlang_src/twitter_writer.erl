@@ -11,7 +11,7 @@
 -module(twitter_writer).
 -behaviour(gen_server).
 
--export([new/1, run/3, began/0, oldest/1, start_link/3]).
+-export([new/1, run/3, stores/0, oldest/1, start_link/3]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
 -record(state, {table :: atom(), number :: pos_integer()}).
@@ -43,19 +43,21 @@ run(#{host := Host, server_host := ServerHost}, Author, Fun) ->
             error({already_writing_for, Another})
     end.
 
-%% @doc When this began, in a function that runs here; else now. In microseconds since 1970.
--spec began() -> non_neg_integer().
-began() ->
-    case get({?MODULE, began}) of
-        undefined -> twitter_unread:moment();
-        Began -> Began
-    end.
+%% @doc A function that runs here is about to store a post. Returns the moment, in microseconds since 1970.
+-spec stores() -> non_neg_integer().
+stores() ->
+    Now = twitter_unread:moment(),
+    case get({?MODULE, entry}) of
+        {Table, Number} -> true = ets:update_element(Table, Number, {3, Now});
+        undefined -> true
+    end,
+    Now.
 
-%% @doc When that of all began that has not ended yet; `none' if nothing runs.
+%% @doc Since when a post is being stored, of all that are; `none' if there is none.
 -spec oldest(ServerHost :: binary()) -> non_neg_integer() | none.
 oldest(ServerHost) ->
     %% An atom comes after all numbers.
-    lists:min([none | [Began || {_, _, Began} <- ets:tab2list(table(ServerHost))]]).
+    lists:min([none | [Since || {_, _, Since} <- ets:tab2list(table(ServerHost))]]).
 
 -spec start_link(Name :: atom(), ServerHost :: binary(), Number :: pos_integer()) ->
           {ok, pid()} | {error, term()}.
@@ -74,17 +76,16 @@ init({ServerHost, Number}) ->
 -spec handle_call({run, {binary(), twitter_nif:jid()}, fun(() -> term())}, gen_server:from(), #state{}) ->
           {reply, {returned, term()} | {raised, error | exit | throw, term(), list()}, #state{}}.
 handle_call({run, Whose, Fun}, _From, #state{table = Table, number = Number} = State) ->
-    Began = twitter_unread:moment(),
     put(?MODULE, Whose),
-    put({?MODULE, began}, Began),
-    true = ets:insert(Table, {Number, Whose, Began}),
+    put({?MODULE, entry}, {Table, Number}),
+    true = ets:insert(Table, {Number, Whose, none}),
     Reply = try Fun() of
                 Result -> {returned, Result}
             catch
                 Class:Reason:Stacktrace -> {raised, Class, Reason, Stacktrace}
             after
                 true = ets:delete(Table, Number),
-                erase({?MODULE, began}),
+                erase({?MODULE, entry}),
                 erase(?MODULE)
             end,
     {reply, Reply, State}.

@@ -43,11 +43,11 @@ functions() ->
         {text, [{element, <<"<a xmlns='urn:a'>b</a>">>}]}, {title, [{text, <<"b">>}]},
         {friends, [?JID, Lines]}, {batches, [[<<"1">>, <<"2">>], 10]},
         {online_new, []}, {arrive, [Online, <<"bob">>, self(), <<"desk">>]}, {leave, [Online, <<"bob">>, self()]},
-        {depart, [Online, <<"bob">>, self(), {5, [6, 7]}]}, {take_departure, [Online, <<"bob">>]},
-        {return_departure, [Online, <<"bob">>, {5, [6]}]},
-        {mark_gaps, [<<"offline 5-9 12-">>, 1, false]}, {mark_seen, [<<"online 1 2 5-9">>, 1, true, 6, 7]},
-        {mark_arrive, [<<"offline 5-9 12-">>, {5, [6, 7]}, {1, 20, false, true}]},
-        {mark_leave, [<<"online 1 2 5-9">>, {20, [21]}]}, {mark_push, [<<"online 1 2 5-9">>, false, 30]},
+        {depart, [Online, <<"bob">>, self(), {5, [6, 7], [4], [8]}]}, {take_departure, [Online, <<"bob">>]},
+        {return_departure, [Online, <<"bob">>, {5, [6], [], [7]}]},
+        {mark_gaps, [<<"offline 12 5-9 12-">>, 1, false]}, {mark_seen, [<<"online 1 2 5-9">>, 1, true, 6, 7]},
+        {mark_arrive, [<<"offline 12 5-9 12-">>, {5, [6, 7], [4], [8]}, {1, 20, false, true}]},
+        {mark_leave, [<<"online 1 2 5-9">>, {20, [], [18], [21]}]}, {mark_push, [<<"online 1 2 5-9">>, false, 30]},
         {sessions, [Online, <<"bob">>]}, {all_sessions, [Online]},
         {recipients, [?JID, Lines, Here]}, {next_portion, [Fanout, Here]}, {recheck, [Fanout, Lines]},
         {hand_over, [Fanout, author, <<"desk">>, self(), [hello]]}, {note_sent, [Fanout, 0, <<"desk">>]}, {resume, [Fanout]},
@@ -206,8 +206,8 @@ is_of(portion, Next) -> Next =:= recheck orelse Next =:= done orelse element(1, 
 is_of(share, Share) -> lists:member(Share, [whole, without_body, nothing]);
 is_of(settings, Settings) -> tuple_size(Settings) =:= 4;
 is_of(ok, Answer) -> Answer =:= ok;
-is_of(departure, Answer) -> Answer =:= undefined orelse is_list(element(2, Answer));
-is_of(mark, {Mark, Missed}) -> is_binary(Mark) andalso (Missed =:= undefined orelse tuple_size(Missed) =:= 2);
+is_of(departure, Answer) -> Answer =:= undefined orelse tuple_size(Answer) =:= 4;
+is_of(mark, {Mark, Missed}) -> is_binary(Mark) andalso (Missed =:= undefined orelse is_list(Missed));
 is_of(offer, Answer) -> Answer =:= taken orelse Answer =:= stale;
 is_of(summary, {Count, Sum, {_, _, _, _}}) -> Count >= 0 andalso Sum >= 0;
 is_of(memory, Memory) -> tuple_size(Memory) =:= 5;

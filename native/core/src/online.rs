@@ -112,7 +112,7 @@ impl<A: Clone + PartialEq> Online<A> {
     /// let online = Online::default();
     /// online.arrive("bob", 1, "phone");
     /// online.arrive("bob", 2, "desk");
-    /// let at = |after| Departure { after: Micros(after), received: vec![] };
+    /// let at = |after| Departure { after: Micros(after), ..Default::default() };
     /// online.depart("bob", 1, at(5));
     /// assert_eq!(online.take_departure("bob"), None, "he is still there");
     /// online.depart("bob", 2, at(6));

@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 use crate::failpoints::point;
 
 /// A moment, in microseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Micros(pub u64);
 
 /// The id of a post: an item id of XEP-0060, unique within its author's stream. Up to 23 bytes take no

@@ -15,9 +15,11 @@ use std::str::FromStr;
 use crate::stream::Micros;
 
 /// With more, the oldest gap counts as read.
-pub const MAX_GAPS: usize = 16;
+pub const MAX_GAPS: usize = 100;
 /// No longer text is a mark.
-const MAX_BYTES: usize = 1024;
+const MAX_BYTES: usize = 4096;
+/// So many gaps at most are made when somebody leaves; else more of what he was sent counts as unread.
+const MAX_LOST: usize = 80;
 
 /// A stretch of time: later than one moment, and not later than another one, if it has ended. Never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,8 +70,9 @@ impl Gap {
 /// Whether posts are pushed to a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Presence {
-    /// He has no session.
-    Offline,
+    /// He has no session since that moment, or about then: there are gaps that begin earlier, but only of posts
+    /// that were still on their way.
+    Offline { since: Micros },
     /// He has one since that moment, in the run of the service that began at that other one.
     Online { run: Micros, since: Micros },
 }
@@ -89,13 +92,64 @@ pub struct Arrival {
     pub wants_pushes: bool,
 }
 
-/// How a reader leaves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a reader leaves. All are moments at which posts were published.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Departure {
-    /// Of what was posted up to this moment he was sent everything.
+    /// What was published later may not have been sent to him.
     pub after: Micros,
-    /// When the posts were published that he was sent though they are later.
+    /// These were sent, and have not arrived.
+    pub lost: Vec<Micros>,
+    /// These are on their way to somebody: to him too, unless he has them.
+    pub on_way: Vec<Micros>,
+    /// These have arrived, as far as is known.
     pub received: Vec<Micros>,
+}
+
+impl Departure {
+    fn has(&self, at: &Micros) -> bool {
+        self.received.contains(at) && !self.lost.contains(at)
+    }
+
+    /// What he has not got, oldest first: single posts, those next to each other in one gap; then all that
+    /// is posted later.
+    fn gaps(&self) -> Vec<Gap> {
+        let on_way = self.on_way.iter().filter(|at| !self.has(at));
+        let missing = self.lost.iter().chain(on_way).map(|at| (*at, false));
+        let received = self.received.iter().filter(|at| self.has(at));
+        let mut known: Vec<(Micros, bool)> =
+            missing.chain(received.map(|at| (*at, true))).collect();
+        known.sort_unstable();
+        let mut gaps: Vec<Gap> = Vec::new();
+        let mut is_next = false;
+        for (at, is_here) in known.iter().filter(|(at, _)| *at <= self.after) {
+            if !is_here {
+                let last = gaps.pop_if(|_| is_next);
+                let after = last.map_or(before(*at), |gap| gap.after);
+                gaps.extend(Gap::new(after, Some(*at)));
+            }
+            is_next = !is_here;
+        }
+        let mut after = self.after;
+        for (at, _) in known
+            .iter()
+            .filter(|(at, is_here)| *is_here && *at > self.after)
+        {
+            gaps.extend(Gap::new(after, Some(before(*at))));
+            after = *at;
+        }
+        let many = gaps.len().saturating_sub(MAX_LOST);
+        let oldest = gaps.first().map(|gap| gap.after);
+        gaps.drain(..many);
+        if let (Some(first), Some(oldest)) = (gaps.first_mut(), oldest) {
+            first.after = oldest;
+        }
+        gaps.extend(Gap::new(after, None));
+        gaps
+    }
+}
+
+fn before(at: Micros) -> Micros {
+    Micros(at.0.saturating_sub(1))
 }
 
 /// What a reader has not read, and whether he is online.
@@ -103,14 +157,14 @@ pub struct Departure {
 /// ```
 /// use twitter_core::stream::Micros;
 /// use twitter_core::unread::{Arrival, Departure, Mark};
-/// let mut mark: Mark = "offline 70-".parse()?;
+/// let mut mark: Mark = "offline 70 70-".parse()?;
 /// let (run, now) = (Micros(1), Micros(90));
 /// let arrival = Arrival { departure: None, run, now, was_there: false, wants_pushes: true };
 /// let missed = mark.arrive(&arrival).expect("he was away");
-/// assert_eq!((missed.after(), missed.until()), (Micros(70), Some(Micros(90))));
+/// assert_eq!((missed[0].after(), missed[0].until()), (Micros(70), Some(Micros(90))));
 /// mark.seen(Micros(81), Micros(90));
-/// mark.leave(&Departure { after: Micros(100), received: vec![Micros(102)] });
-/// assert_eq!(mark.to_string(), "offline 70-80 100-101 102-");
+/// mark.leave(&Departure { after: Micros(100), received: vec![Micros(102)], ..Default::default() });
+/// assert_eq!(mark.to_string(), "offline 100 70-80 100-101 102-");
 /// # Ok::<(), twitter_core::unread::NoMark>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +179,7 @@ impl Default for Mark {
     fn default() -> Self {
         let all = Gap::new(Micros(0), None);
         Self {
-            presence: Presence::Offline,
+            presence: Presence::Offline { since: Micros(0) },
             gaps: all.into_iter().collect(),
         }
     }
@@ -138,8 +192,9 @@ impl Mark {
         text.parse().unwrap_or_default()
     }
 
-    /// The reader has a session. If he had none before, what he missed meanwhile: it is still unread.
-    pub fn arrive(&mut self, arrival: &Arrival) -> Option<Gap> {
+    /// The reader has a session. If he had none before, what he missed meanwhile, oldest first: it is still
+    /// unread.
+    pub fn arrive(&mut self, arrival: &Arrival) -> Option<Vec<Gap>> {
         if let Some(departure) = &arrival.departure {
             self.leave(departure);
         }
@@ -152,35 +207,50 @@ impl Mark {
             }
             _ => self.settle(arrival.run, false),
         }
+        let Presence::Offline { since } = self.presence else {
+            return None;
+        };
         self.presence = Presence::Online {
             run: arrival.run,
             since: arrival.now,
         };
-        let missed = self.close(arrival.now);
+        self.close(arrival.now);
+        let gaps = self.gaps.iter();
+        let missed = gaps.filter_map(|gap| Gap::new(gap.after.max(since), gap.until));
+        let missed = missed.collect();
         if !arrival.wants_pushes {
             self.open(arrival.now);
         }
-        missed
+        Some(missed)
     }
 
     /// The reader has no session any more. What is posted from now on is unread; `false` if it was before.
     pub fn leave(&mut self, departure: &Departure) -> bool {
-        if self.presence == Presence::Offline {
+        if matches!(self.presence, Presence::Offline { .. }) {
             return false;
         }
-        self.presence = Presence::Offline;
-        if self.open(departure.after) {
-            for at in &departure.received {
-                self.seen(*at, *at);
+        let since = match self.gaps.last() {
+            // Whoever wants no pushes has not been sent anything.
+            Some(Gap { after, until: None }) => *after,
+            _ => {
+                for at in departure.received.iter().filter(|at| departure.has(at)) {
+                    self.seen(*at, *at);
+                }
+                let gaps = departure.gaps();
+                let since = gaps.first().map_or(departure.after, Gap::after);
+                gaps.into_iter().for_each(|gap| self.add(gap));
+                self.bound();
+                since
             }
-        }
+        };
+        self.presence = Presence::Offline { since };
         true
     }
 
     /// From now on posts are pushed to a reader who is online, or no longer; `false` if that changes nothing.
     pub fn push(&mut self, wants_pushes: bool, now: Micros) -> bool {
         match (self.presence, wants_pushes) {
-            (Presence::Offline, _) => false,
+            (Presence::Offline { .. }, _) => false,
             (Presence::Online { .. }, true) => {
                 let is_open = self.is_open();
                 self.close(now);
@@ -192,7 +262,7 @@ impl Mark {
 
     /// The reader was shown the posts of these moments, and all between them; `false` if that changes nothing.
     pub fn seen(&mut self, oldest: Micros, newest: Micros) -> bool {
-        let shown = Gap::new(Micros(oldest.0.saturating_sub(1)), Some(newest));
+        let shown = Gap::new(before(oldest), Some(newest));
         let Some(shown) = shown else { return false };
         let left = self.gaps.iter().flat_map(|gap| gap.without(shown));
         let left: Vec<Gap> = left.collect();
@@ -213,8 +283,11 @@ impl Mark {
     pub fn settle(&mut self, run: Micros, is_online: bool) {
         match self.presence {
             Presence::Online { run: other, since } if other != run && !is_online => {
-                self.presence = Presence::Offline;
-                self.open(since.max(run));
+                let after = since.max(run);
+                self.leave(&Departure {
+                    after,
+                    ..Departure::default()
+                });
             }
             _ => {}
         }
@@ -229,22 +302,35 @@ impl Mark {
         if self.is_open() {
             return false;
         }
-        let mut after = after;
-        // It takes in those that it touches.
-        while let Some(gap) = self.gaps.pop_if(|gap| gap.end() >= after) {
-            after = after.min(gap.after);
-        }
-        self.gaps.extend(Gap::new(after, None));
+        Gap::new(after, None)
+            .into_iter()
+            .for_each(|gap| self.add(gap));
         self.bound();
         true
     }
 
-    /// Ends the open gap; what it was then.
-    fn close(&mut self, now: Micros) -> Option<Gap> {
-        let open = self.gaps.pop_if(|gap| gap.until.is_none())?;
-        let closed = Gap::new(open.after, Some(now));
-        self.gaps.extend(closed);
-        closed
+    /// Adds a gap, which takes in those that it touches.
+    fn add(&mut self, mut new: Gap) {
+        self.gaps.retain(|gap| {
+            let is_apart = gap.end() < new.after || new.end() < gap.after;
+            if !is_apart {
+                new.after = new.after.min(gap.after);
+                new.until = match (new.until, gap.until) {
+                    (Some(one), Some(other)) => Some(one.max(other)),
+                    _ => None,
+                };
+            }
+            is_apart
+        });
+        let index = self.gaps.partition_point(|gap| gap.after < new.after);
+        self.gaps.insert(index, new);
+    }
+
+    /// Ends the open gap.
+    fn close(&mut self, now: Micros) {
+        if let Some(open) = self.gaps.pop_if(|gap| gap.until.is_none()) {
+            self.gaps.extend(Gap::new(open.after, Some(now)));
+        }
     }
 
     fn bound(&mut self) {
@@ -275,7 +361,9 @@ impl FromStr for Mark {
         }
         let mut words = text.split(' ');
         let presence = match words.next() {
-            Some("offline") => Presence::Offline,
+            Some("offline") => Presence::Offline {
+                since: micros(words.next())?,
+            },
             Some("online") => Presence::Online {
                 run: micros(words.next())?,
                 since: micros(words.next())?,
@@ -310,10 +398,10 @@ fn gap(word: &str) -> Result<Gap, NoMark> {
 }
 
 impl Display for Mark {
-    /// As it is stored: `offline 5-9 12-`, or `online RUN SINCE 5-9`.
+    /// As it is stored: `offline SINCE 5-9 12-`, or `online RUN SINCE 5-9`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.presence {
-            Presence::Offline => f.write_str("offline")?,
+            Presence::Offline { since } => write!(f, "offline {}", since.0)?,
             Presence::Online { run, since } => write!(f, "online {} {}", run.0, since.0)?,
         }
         for gap in &self.gaps {

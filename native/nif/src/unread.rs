@@ -8,32 +8,33 @@ use twitter_core::unread::{Arrival, Departure, Gap, Mark};
 
 use crate::term::{atoms, Arg, List};
 
-/// `{After, [At]}`
+/// `{After, Lost, OnWay, Received}`
 pub struct DepartureTerm(Departure);
-
-#[derive(NifTuple)]
-struct DepartureTuple {
-    after: u64,
-    received: Vec<u64>,
-}
 
 impl<'a> Decoder<'a> for DepartureTerm {
     fn decode(term: Term<'a>) -> NifResult<Self> {
-        let (after, received): (u64, List<u64>) = term.decode()?;
+        type Moments = List<u64>;
+        let (after, lost, on_way, received): (u64, Moments, Moments, Moments) = term.decode()?;
+        let moments = |list: Moments| list.0.into_iter().map(Micros).collect();
         Ok(Self(Departure {
             after: Micros(after),
-            received: received.0.into_iter().map(Micros).collect(),
+            lost: moments(lost),
+            on_way: moments(on_way),
+            received: moments(received),
         }))
     }
 }
 
 impl Encoder for DepartureTerm {
     fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {
-        let tuple = DepartureTuple {
-            after: self.0.after.0,
-            received: self.0.received.iter().map(|at| at.0).collect(),
-        };
-        tuple.encode(env)
+        let moments = |list: &[Micros]| list.iter().map(|at| at.0).collect::<Vec<_>>();
+        let Departure {
+            after,
+            lost,
+            on_way,
+            received,
+        } = &self.0;
+        (after.0, moments(lost), moments(on_way), moments(received)).encode(env)
     }
 }
 
@@ -102,7 +103,7 @@ fn mark_arrive(
     mark: &str,
     departure: Arg<ErlOption<DepartureTerm>>,
     arrival: Arg<ArrivalTuple>,
-) -> (String, ErlOption<GapTerm>) {
+) -> (String, ErlOption<Vec<GapTerm>>) {
     let departure = Option::from(departure.0).map(|DepartureTerm(departure)| departure);
     let mut mark = Mark::stored(mark);
     let missed = mark.arrive(&Arrival {
@@ -112,7 +113,8 @@ fn mark_arrive(
         was_there: arrival.0.was_there,
         wants_pushes: arrival.0.wants_pushes,
     });
-    (mark.to_string(), missed.map(GapTerm).into())
+    let missed = missed.map(|gaps| gaps.into_iter().map(GapTerm).collect());
+    (mark.to_string(), ErlOption::from(missed))
 }
 
 #[rustler::nif]

@@ -210,7 +210,8 @@ handle_cast(_Message, ServerHost) ->
 -spec handle_info({post, twitter_fanout:post()} | {forget, twitter_nif:jid()} | term(), binary()) ->
           {noreply, binary()}.
 handle_info({post, Post}, ServerHost) ->
-    ok = twitter_fanout:wait(ServerHost, Post),
+    %% By the clock of this node: its sessions are the ones that may leave before it was sent.
+    ok = twitter_fanout:wait(ServerHost, Post#{began => twitter_unread:moment()}),
     {noreply, ServerHost};
 handle_info({forget, Author}, ServerHost) ->
     ok = twitter_fanout:drop(ServerHost, Author),

@@ -108,9 +108,11 @@ waiting() ->
 %% @doc A message that this session has been sent: by itself, or because it was found.
 -spec handle(arrived | settled, ejabberd_c2s:state()) -> ejabberd_c2s:state().
 handle(arrived, #{lserver := LServer} = State) ->
-    case {get(?MODULE), not is_deaf(State) andalso twitter_unread:run(LServer)} of
+    %% A session may end before anything could be sent; and whoever comes before there is a service is told
+    %% when there is one.
+    CanLook = not is_deaf(State) andalso twitter_service:all(LServer) =/= [],
+    case {get(?MODULE), CanLook andalso twitter_unread:run(LServer)} of
         {left, _Run} -> State;
-        %% It ends before anything could be sent.
         {_, false} -> State;
         {_, none} -> State;
         {{present, Run}, Run} -> State;

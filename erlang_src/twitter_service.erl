@@ -144,6 +144,7 @@ activate(#state{server_host = ServerHost} = State) ->
             Hosts = gen_mod:get_module_opt_hosts(ServerHost, mod_pubsub),
             Serving = serve(Hosts, State),
             lists:foreach(fun(Host) -> route(Host, twitter_gateway) end, Hosts),
+            ok = twitter_sessions:served(ServerHost),
             ?INFO_MSG("Microblogs of ~ts are served at ~ts",
                       [ServerHost, lists:join(<<", ">>, Hosts)]),
             Serving;

@@ -9,7 +9,8 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([here/0, of_user/1, count/1, take_departure/1, return_departure/2, start_link/1, reconcile/1]).
+-export([here/0, of_user/1, count/1, take_departure/1, return_departure/2, start_link/1, reconcile/1,
+         served/1]).
 -export([sm_register_connection/3, sm_remove_connection/3, set_presence/4, unset_presence/4]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
@@ -72,6 +73,15 @@ find(LServer) ->
 -spec reconcile(ServerHost :: binary()) -> ok.
 reconcile(ServerHost) ->
     gen_server:call(name(ServerHost), reconcile, infinity).
+
+%% @doc The service of a vhost begins: who came before that has not looked for what he missed.
+-spec served(ServerHost :: binary()) -> ok.
+served(ServerHost) ->
+    Sessions = case find(ServerHost) of
+                   {ok, Online} -> twitter_nif:all_sessions(Online);
+                   error -> []
+               end,
+    lists:foreach(fun({_User, {Pid, _Resource}}) -> Pid ! {twitter_catch_up, arrived} end, Sessions).
 
 -spec start_link(ServerHost :: binary()) -> {ok, pid()} | {error, term()}.
 start_link(ServerHost) ->

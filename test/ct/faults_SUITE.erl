@@ -208,7 +208,7 @@ posts_of_other_nodes_wait_like_those_of_this_one(Config) ->
     [
         {post, _} = twitter_server:call(Server, erlang, send, [twitter_backlog_localhost, {post, #{
             host => <<"pubsub.localhost">>, author => Author, publisher => Publisher,
-            what => {item, Id, [#xmlel{name = <<"x">>}]}, bytes => 1000, scope => sessions
+            what => {item, Id, [#xmlel{name = <<"x">>}]}, bytes => 1000, at => none, stored => 1, began => 1, scope => sessions
         }}])
      || Id <- Ids
     ],

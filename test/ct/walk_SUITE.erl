@@ -30,7 +30,7 @@ init_per_suite(Config) ->
 %% The contract is the same on both ways, and however little is remembered.
 options(Seed) ->
     Ways = [#{}, #{delivery => full}, #{index_size => 20_000, cache_size => 2_000}],
-    (lists:nth(Seed rem length(Ways) + 1, Ways))#{max_posts => 6}.
+    (lists:nth(Seed rem length(Ways) + 1, Ways))#{max_posts => 6, catch_up => 3}.
 
 end_per_suite(Config) ->
     twitter_cases:stop(Config).

@@ -7,6 +7,7 @@
 //! | [`model`] | the world: accounts, sessions, rosters, blocks, posts |
 //! | [`roster`] | subscriptions, as RFC 6121 and ejabberd have them |
 //! | [`posts`] | publishing, and who is sent what |
+//! | `missed` | who is sent what he missed when he comes online |
 //! | [`pages`] | what a reader finds where |
 //! | [`dice`] | random numbers, from a seed or from a list |
 //! | [`choose`] | an op that makes sense now, by dice |
@@ -21,6 +22,7 @@
 
 pub mod choose;
 pub mod dice;
+mod missed;
 pub mod model;
 pub mod op;
 pub mod pages;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::op::{Availability, Op, Payload, Session, Who};
+use crate::op::{Availability, Op, Part, Payload, Session, Who};
 use crate::posts::Delivery;
 use crate::roster::Line;
 
@@ -13,6 +13,10 @@ pub struct Model {
     pub people: Vec<Who>,
     /// How many posts of one author are kept.
     pub max_posts: usize,
+    /// How many posts that he missed somebody is sent who comes online.
+    pub catch_up: usize,
+    /// Whether the plugin and `mod_pubsub` run.
+    pub is_served: bool,
     /// Who has an account.
     pub accounts: BTreeSet<Who>,
     /// Sessions, and whether each is available.
@@ -25,6 +29,8 @@ pub struct Model {
     pub posts: Vec<Post>,
     /// How many posts there ever were: the time.
     pub now: u64,
+    /// Until when each has read.
+    pub marks: BTreeMap<Who, u64>,
 }
 
 /// A post as it is stored.
@@ -52,16 +58,19 @@ pub struct Outcome {
 impl Model {
     /// Nobody has an account yet.
     #[must_use]
-    pub fn new(people: &[Who], max_posts: usize) -> Self {
+    pub fn new(people: &[Who], max_posts: usize, catch_up: usize) -> Self {
         Self {
             people: people.to_vec(),
             max_posts,
+            catch_up,
+            is_served: true,
             accounts: BTreeSet::new(),
             sessions: BTreeMap::new(),
             lines: BTreeMap::new(),
             blocks: BTreeSet::new(),
             posts: Vec::new(),
             now: 0,
+            marks: BTreeMap::new(),
         }
     }
 
@@ -84,29 +93,42 @@ impl Model {
             Op::Block(session, whom) => drop(self.blocks.insert((session.who, whom))),
             Op::Unblock(session, whom) => drop(self.blocks.remove(&(session.who, *whom))),
             Op::UnblockAll(session) => self.blocks.retain(|(who, _)| *who != session.who),
-            Op::Login(session, Availability::None) => drop(self.sessions.insert(*session, false)),
-            Op::Login(session, Availability::Priority(_)) | Op::Appear(session) => {
-                self.sessions.insert(*session, true);
+            Op::Login(session, Availability::None) | Op::Hide(session) => {
+                self.presence(*session, Some(false));
             }
-            Op::Hide(session) => drop(self.sessions.insert(*session, false)),
-            Op::Logout(session) | Op::Cut(session) => drop(self.sessions.remove(session)),
+            Op::Login(session, Availability::Priority(_)) | Op::Appear(session) => {
+                return self.presence(*session, Some(true));
+            }
+            Op::Logout(session) | Op::Cut(session) => drop(self.presence(*session, None)),
             Op::Register(who) => drop(self.accounts.insert(who)),
             Op::Unregister(who) => self.unregister(who),
-            Op::Reboot { .. } => self.sessions.clear(),
-            Op::Restart(_, ops) | Op::Burst(ops) | Op::Several(ops) => {
-                let mut outcome = Outcome::default();
-                for op in ops {
-                    let Outcome {
-                        answers,
-                        deliveries,
-                    } = self.apply(op);
-                    outcome.answers.extend(answers);
-                    outcome.deliveries.extend(deliveries);
+            Op::Reboot { .. } => {
+                for session in self.sessions.clone().into_keys() {
+                    self.presence(session, None);
                 }
+            }
+            Op::Restart(part, ops) => {
+                self.is_served = matches!(part, Part::Process(_));
+                let outcome = self.all(ops);
+                self.is_served = true;
                 return outcome;
             }
+            Op::Burst(ops) | Op::Several(ops) => return self.all(ops),
         }
         Outcome::default()
+    }
+
+    fn all(&mut self, ops: &[Op]) -> Outcome {
+        let mut all = Outcome::default();
+        for op in ops {
+            let Outcome {
+                answers,
+                deliveries,
+            } = self.apply(op);
+            all.answers.extend(answers);
+            all.deliveries.extend(deliveries);
+        }
+        all
     }
 
     /// All that is somebody's goes; what others have noted about him stays, but for what his server
@@ -120,6 +142,7 @@ impl Model {
         self.blocks.retain(|(owner, _)| *owner != who);
         self.posts.retain(|post| post.author != who);
         self.sessions.retain(|session, _| session.who != who);
+        self.marks.remove(who);
     }
 
     /// Whether one of them blocks the other.

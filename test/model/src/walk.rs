@@ -9,6 +9,8 @@ use crate::pages::Row;
 
 /// How many posts of one author the server keeps in a walk.
 pub const MAX_POSTS: usize = 6;
+/// How many posts somebody is sent who comes online.
+pub const CATCH_UP: usize = 3;
 /// So many people are looked at closely after a step.
 const LOOKS: usize = 3;
 
@@ -66,7 +68,7 @@ impl Walk {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self {
-            model: Model::new(&PEOPLE, MAX_POSTS),
+            model: Model::new(&PEOPLE, MAX_POSTS, CATCH_UP),
             dice: Seeded(seed),
             steps: 0,
         }
@@ -82,6 +84,10 @@ impl Walk {
         let number = self.steps;
         self.steps = self.steps.saturating_add(1);
         let readers = self.readers();
+        // The walk reads with their eyes.
+        for who in &readers {
+            self.model.has_read(who);
+        }
         let stream = |who: &Who| (*who, self.model.friends_stream(who));
         Step {
             number,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use twitter_model::model::{jid, Model};
 use twitter_model::op::{Kind, Op, Session, Subscription, PEOPLE};
 use twitter_model::term::{tagged, Term, ToTerm as _};
-use twitter_model::walk::Walk;
+use twitter_model::walk::{Walk, CATCH_UP};
 
 const STEPS: usize = 2500;
 
@@ -42,6 +42,12 @@ fn a_walk_comes_by_everything() {
         }
         online += step.streams.len();
         delivered += step.outcome.deliveries.len();
+        let comes = matches!(step.op, Op::Login(..) | Op::Appear(_));
+        see("caught up", comes && !step.outcome.deliveries.is_empty());
+        see(
+            "missed more",
+            comes && step.outcome.deliveries.len() == CATCH_UP,
+        );
         see("refused", step.outcome.answers.iter().any(Option::is_some));
         let Op::Publish(Session { who: author, .. }, ..) = step.op else {
             continue;
@@ -149,7 +155,7 @@ fn subscriptions() {
             ((true, true), (true, true)),
         ),
     ] {
-        let mut model = Model::new(&people, 6);
+        let mut model = Model::new(&people, 6, 2);
         befriended
             .iter()
             .chain(&then)

@@ -41,7 +41,7 @@ impl World {
     pub fn new(people: usize, budget: usize) -> Self {
         let people: Vec<Who> = PEOPLE.into_iter().take(people).collect();
         Self {
-            model: Model::new(&people, MAX_POSTS),
+            model: Model::new(&people, MAX_POSTS, 0),
             rosters: Rosters::new(budget),
             online: Online::default(),
             service: Service::new(budget, budget),

@@ -66,7 +66,7 @@ reload(ServerHost, _New, _Old) ->
 %% @doc A soft dependency: it makes mod_pubsub start first, and a server without it still starts.
 -spec depends(ServerHost :: binary(), gen_mod:opts()) -> [{module(), hard | soft}].
 depends(_ServerHost, _Opts) ->
-    [{mod_pubsub, soft}, {mod_roster, soft}].
+    [{mod_private, soft}, {mod_pubsub, soft}, {mod_roster, soft}].
 
 hooks() ->
     [%% Before mod_pubsub, which empties the user's nodes but leaves them behind.

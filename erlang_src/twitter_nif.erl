@@ -19,7 +19,7 @@
          roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/3,
          remembered_recheck/3]).
 -export([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
--export([mark_gaps/3, mark_arrive/3, mark_leave/2, mark_push/3, mark_seen/5]).
+-export([mark_pass/2, mark_gaps/3, mark_arrive/3, mark_leave/2, mark_push/3, mark_seen/5]).
 -export([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5, missed/6]).
 -export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, hold/0, version/0,
               request/0, page/0, post/0, online/0, session/0, fanout/0, rosters/0, rates/0,
@@ -39,7 +39,7 @@
        roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/3,
        remembered_recheck/3]).
 -nifs([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
--nifs([mark_gaps/3, mark_arrive/3, mark_leave/2, mark_push/3, mark_seen/5]).
+-nifs([mark_pass/2, mark_gaps/3, mark_arrive/3, mark_leave/2, mark_push/3, mark_seen/5]).
 -nifs([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5, missed/6]).
 
 -type jid() :: binary().
@@ -318,6 +318,11 @@ summary(_Meter, _Now) -> erlang:nif_error(nif_not_loaded).
 -spec prometheus([{Host :: binary(), [{Name :: binary(), non_neg_integer()}], [{Of :: binary(), summary()}]}]) ->
           binary().
 prometheus(_Numbers) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The mark as it is after these runs of the service, of which each began at that moment, the present one
+%% last.
+-spec mark_pass(mark(), Runs :: [micros()]) -> mark().
+mark_pass(_Mark, _Runs) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc What is unread in the run of the service that began at `Run', oldest first.
 -spec mark_gaps(mark(), Run :: micros(), IsOnline :: boolean()) -> [gap()].

@@ -8,7 +8,7 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([is_available/1, read/2, write/2]).
+-export([is_available/1, read/2, write/2, write_of_host/2]).
 
 %% @doc Whether a vhost has such storage. Without it nobody there has settings, and nobody misses anything.
 -spec is_available(LServer :: binary()) -> boolean().
@@ -44,10 +44,20 @@ write(#jid{luser = LUser, lserver = LServer} = User, #xmlel{} = Element) ->
     case {is_available(LServer), ejabberd_auth:user_exists(LUser, LServer)} of
         {false, _} -> {error, unavailable};
         {true, false} -> {error, no_account};
-        {true, true} -> set(User, fxml:get_tag_attr_s(<<"xmlns">>, Element), Element)
+        {true, true} -> set(User, Element)
     end.
 
-set(User, Namespace, Element) ->
+%% @doc Stores an element for a vhost itself, which no client can read or write. {@link read/2} finds it under
+%% the address of the vhost.
+-spec write_of_host(LServer :: binary(), xmlel()) -> ok | {error, unavailable}.
+write_of_host(LServer, Element) ->
+    case is_available(LServer) of
+        true -> set(jid:make(LServer), Element);
+        false -> {error, unavailable}
+    end.
+
+set(User, Element) ->
+    Namespace = fxml:get_tag_attr_s(<<"xmlns">>, Element),
     try mod_private:set_data(User, [{Namespace, Element}]) of
         ok -> ok;
         {error, _} -> {error, unavailable}

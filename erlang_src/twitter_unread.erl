@@ -15,16 +15,33 @@
 -export_type([absence/0]).
 
 -define(NS, <<"urn:ejabberd:twitter:unread">>).
+-define(NS_RUNS, <<"urn:ejabberd:twitter:runs">>).
+%% Who was online before so many runs, and never since, has missed only what is posted in them.
+-define(MAX_RUNS, 100).
 %% After so many bytes of payloads nobody reads on at once.
 -define(MAX_BYTES, 1_000_000).
 
 -type absence() :: {twitter_service:served(), Missed :: [twitter_nif:gap(), ...], known | first}.
 %% What somebody missed who comes back; or comes for the first time: then that is everything.
 
-%% @doc A run of the service of a vhost begins.
+%% @doc A run of the service of a vhost begins. When each began is kept for the vhost itself: a server that is
+%% killed writes nothing of those who are online.
 -spec begin_run(ServerHost :: binary()) -> ok.
 begin_run(ServerHost) ->
-    persistent_term:put({?MODULE, ServerHost}, moment()).
+    Run = moment(),
+    Runs = lists:nthtail(max(0, length(runs(ServerHost)) - ?MAX_RUNS), runs(ServerHost)) ++ [Run],
+    Els = [#xmlel{name = <<"run">>, children = [{xmlcdata, integer_to_binary(Began)}]} || Began <- Runs],
+    _ = twitter_private:write_of_host(ServerHost, #xmlel{name = <<"runs">>, attrs = [{<<"xmlns">>, ?NS_RUNS}],
+                                                         children = Els}),
+    _ = twitter_store:sync(),
+    persistent_term:put({?MODULE, ServerHost}, {Run, Runs}).
+
+%% Nobody else writes there.
+runs(ServerHost) ->
+    case twitter_private:read(jid:make(ServerHost), ?NS_RUNS) of
+        {ok, #xmlel{children = Els}} -> [binary_to_integer(fxml:get_tag_cdata(El)) || El <- Els];
+        _ -> []
+    end.
 
 %% @doc It has ended.
 -spec end_run(ServerHost :: binary()) -> ok.
@@ -35,7 +52,10 @@ end_run(ServerHost) ->
 %% @doc When the run of the service began that goes on; `none' if there is none.
 -spec run(ServerHost :: binary()) -> non_neg_integer() | none.
 run(ServerHost) ->
-    persistent_term:get({?MODULE, ServerHost}, none).
+    case persistent_term:get({?MODULE, ServerHost}, none) of
+        {Run, _Runs} -> Run;
+        none -> none
+    end.
 
 %% @doc Whether readers of a vhost have marks.
 -spec is_kept(ServerHost :: binary()) -> boolean().
@@ -241,7 +261,11 @@ read(Jid) ->
     end.
 
 mark(Host, Marks) ->
-    maps:get(Host, Marks, <<>>).
+    Mark = maps:get(Host, Marks, <<>>),
+    case persistent_term:get({?MODULE, mod_pubsub:serverhost(Host)}, none) of
+        {_Run, Runs} -> twitter_nif:mark_pass(Mark, Runs);
+        none -> Mark
+    end.
 
 element(Marks) ->
     #xmlel{name = <<"unread">>, attrs = [{<<"xmlns">>, ?NS}],

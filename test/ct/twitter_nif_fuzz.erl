@@ -45,6 +45,7 @@ functions() ->
         {online_new, []}, {arrive, [Online, <<"bob">>, self(), <<"desk">>]}, {leave, [Online, <<"bob">>, self()]},
         {depart, [Online, <<"bob">>, self(), {5, [6, 7], [4], [8]}]}, {take_departure, [Online, <<"bob">>]},
         {return_departure, [Online, <<"bob">>, {5, [6], [], [7]}]},
+        {mark_pass, [<<"online 1 2 5-9">>, [1, 10, 20]]},
         {mark_gaps, [<<"offline 12 5-9 12-">>, 1, false]}, {mark_seen, [<<"online 1 2 5-9">>, 1, true, 6, 7]},
         {mark_arrive, [<<"offline 12 5-9 12-">>, {5, [6, 7], [4], [8]}, {1, 20, false, true}]},
         {mark_leave, [<<"online 1 2 5-9">>, {20, [], [18], [21]}]}, {mark_push, [<<"online 1 2 5-9">>, false, 30]},
@@ -175,7 +176,7 @@ is_answer(_Function, _Raised) -> false.
 kind(Function) ->
     Kinds = [
         {node, [parse_node, parse_disco_node]},
-        {text, [node_id, stored_node, text, title, export, prometheus, settings_write, mark_leave, mark_push, mark_seen]},
+        {text, [node_id, stored_node, text, title, export, prometheus, settings_write, mark_pass, mark_leave, mark_push, mark_seen]},
         {number, [max_depth, roster_version, version, users_online, rosters_bytes]},
         {boolean, [arrive, leave, depart, hold, hand_over, note_sent]},
         {list, [friends, batches, sessions, all_sessions, sees, settings_heard, mark_gaps]},

@@ -80,6 +80,7 @@ step(Server, {_Number, Op, Answers, Deliveries, Streams, Looks, Rosters}, Play) 
     ]),
     Whole = [
         {answers, Answers, Given},
+        {on_its_way, none, twitter_server:call(Server, twitter_backlog, complete_until, [<<"localhost">>])},
         {online, lists:sort([Name || {Name, _} <- Streams]), lists:sort([Name || {Name, _} <- ByUser])},
         {recipients_who_are_not_there, [], [To || {To, _} <- Deliveries, not lists:keymember(To, 1, Clients)]}
     ],

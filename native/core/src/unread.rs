@@ -293,6 +293,29 @@ impl Mark {
         }
     }
 
+    /// The service has run several times: `runs` says when each run began, the present one last. Who was online in
+    /// one of them and was not noted in the next, though that has ended too, has been offline since that began.
+    ///
+    /// ```
+    /// use twitter_core::stream::Micros;
+    /// use twitter_core::unread::Mark;
+    /// let mut mark: Mark = "online 10 12".parse()?;
+    /// mark.pass(&[Micros(10), Micros(20)]);
+    /// assert_eq!(mark.to_string(), "online 10 12");
+    /// mark.pass(&[Micros(10), Micros(20), Micros(30)]);
+    /// assert_eq!(mark.to_string(), "offline 20-");
+    /// # Ok::<(), twitter_core::unread::NoMark>(())
+    /// ```
+    pub fn pass(&mut self, runs: &[Micros]) {
+        let Presence::Online { run, .. } = self.presence else {
+            return;
+        };
+        let next = runs.iter().copied().filter(|began| *began > run).min();
+        if let Some(next) = next.filter(|next| runs.last() != Some(next)) {
+            self.settle(next, false);
+        }
+    }
+
     fn is_open(&self) -> bool {
         self.gaps.last().is_some_and(|gap| gap.until.is_none())
     }

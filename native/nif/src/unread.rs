@@ -1,6 +1,7 @@
 //! What a reader has not read, as Erlang stores it: a text, empty of whom nothing is stored.
 //!
-//! Schedulers: a mark has few gaps, and its text is short, else it is none: all of these are on a normal one.
+//! Schedulers: a mark has few gaps, and its text is short, else it is none: these are on a normal one, but for the
+//! one that takes a list of any length.
 
 use rustler::{Decoder, Encoder, Env, ErlOption, NifResult, NifTuple, Term};
 use twitter_core::stream::Micros;
@@ -89,6 +90,17 @@ impl From<GapTerm> for Gap {
     fn from(term: GapTerm) -> Self {
         term.0
     }
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn mark_pass(mark: &str, runs: List<u64>) -> String {
+    if mark.is_empty() {
+        return String::new();
+    }
+    let runs: Vec<Micros> = runs.0.into_iter().map(Micros).collect();
+    let mut mark = Mark::stored(mark);
+    mark.pass(&runs);
+    mark.to_string()
 }
 
 #[rustler::nif]

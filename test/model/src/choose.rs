@@ -275,6 +275,11 @@ fn restart(model: &Model, dice: &mut impl Dice) -> Op {
             (6, Part::Plugin) => account(&then, dice),
             _ => session(&then, dice),
         };
+        let op = match (op, part) {
+            // Which of several sessions is sent what was missed, when it is served again, is open.
+            (Op::Login(..) | Op::Appear(_), Part::Plugin | Part::Pubsub) => relation(&then, dice),
+            (op, _) => op,
+        };
         then.apply(&op);
         ops.push(op);
     }

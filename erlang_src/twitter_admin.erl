@@ -21,24 +21,14 @@
 %% @doc Posts a text in a user's name; returns the id of the post.
 -spec post(user(), host(), Text :: binary()) -> binary() | failure().
 post(User, Host, Text) ->
-    acting(User, Host,
-           fun(#{jid := Author} = Reader) ->
-                   Id = twitter_publish:new_id(),
-                   Now = erlang:timestamp(),
-                   Entry = twitter_entry:new(Author, Id, Text, {Now, Now}),
-                   Items = [#ps_item{id = Id, sub_els = [Entry || Text =/= <<>>]}],
-                   Publish = #ps_publish{node = mine(), items = Items},
-                   _ = twitter_publish:publish(stream(Reader, mine), iq(Reader, #pubsub{publish = Publish})),
-                   Id
-           end).
+    acting(User, Host, fun(Reader) -> twitter_effect:post(Reader, Text) end).
 
 %% @doc Deletes a post.
 -spec delete_post(user(), host(), Id :: binary()) -> {ok, string()} | failure().
 delete_post(User, Host, Id) ->
     acting(User, Host,
            fun(Reader) ->
-                   Retract = #ps_retract{node = mine(), notify = true, items = [#ps_item{id = Id}]},
-                   _ = twitter_publish:retract(stream(Reader, mine), iq(Reader, #pubsub{retract = Retract})),
+                   ok = twitter_effect:delete(Reader, Id),
                    {ok, "The post is deleted"}
            end).
 

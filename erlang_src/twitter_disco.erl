@@ -13,7 +13,8 @@
 info(#{node := Node, reader := Reader} = View) ->
     Form = #xdata{type = result, fields = pubsub_meta_data:encode(meta(View))},
     #disco_info{identities = [#identity{category = <<"pubsub">>, type = type(Node)}],
-                features = [?NS_DISCO_INFO, ?NS_DISCO_ITEMS, ?NS_PUBSUB | features(Node, Reader)],
+                features = [?NS_DISCO_INFO, ?NS_DISCO_ITEMS, ?NS_PUBSUB | features(Node, Reader)]
+                    ++ [?NS_COMMANDS || twitter_adhoc:is_executable(View)],
                 xdata = [Form]}.
 
 type(root) -> <<"collection">>;

@@ -4,7 +4,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([new/4]).
+-export([new/4, is_plain/1]).
 
 -define(NS_ATOM, <<"http://www.w3.org/2005/Atom">>).
 
@@ -24,6 +24,19 @@ new(#jid{lserver = Domain} = Author, Id, Text, {Published, Updated}) ->
                        #xmlel{name = <<"author">>,
                               children = [leaf(<<"name">>, Author#jid.user),
                                           leaf(<<"uri">>, <<"xmpp:", Jid/binary>>)]}]}.
+
+%% @doc Whether a stored payload says no more than a text does: bare text, or an entry as they are made here.
+-spec is_plain([xmlel()]) -> boolean().
+is_plain(Payload) ->
+    case twitter_post:unwrap(Payload) of
+        [#xmlel{name = <<"entry">>, children = Children}] ->
+            [<<"title">>, <<"id">>, <<"published">>, <<"updated">>, <<"author">>]
+                =:= [Name || #xmlel{name = Name} <- Children];
+        [#xmlel{}] ->
+            false;
+        _ ->
+            true
+    end.
 
 leaf(Name, Text) ->
     #xmlel{name = Name, children = [{xmlcdata, Text}]}.

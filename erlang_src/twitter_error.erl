@@ -16,6 +16,7 @@
       | {too_big, non_neg_integer()} | no_access | {too_fast, Micros :: non_neg_integer()}
       | {foreign_publisher, binary()} | anonymous_publisher
       | no_settings | too_many_mutes | read_only | no_items_here | fixed_tree | no_configuration
+      | bad_action | malformed_action | {bad_payload, Var :: binary()} | bad_sessionid | session_expired
       | not_your_jid | no_subscriptions | no_options | always_subscribed | bad_request
       | #stanza_error{}.
 
@@ -86,6 +87,19 @@ stanza_error(fixed_tree, Lang) ->
 stanza_error(no_configuration, Lang) ->
     xmpp:err_not_allowed(?T("Nodes below /twitter have no configuration: "
                             "who shares presence sees the posts"), Lang);
+stanza_error(bad_action, Lang) ->
+    of_command(xmpp:err_bad_request(?T("This step is not possible here"), Lang), <<"bad-action">>);
+stanza_error(malformed_action, Lang) ->
+    of_command(xmpp:err_bad_request(?T("There is no such action"), Lang), <<"malformed-action">>);
+stanza_error({bad_payload, <<>>}, Lang) ->
+    of_command(xmpp:err_bad_request(?T("Send the form, filled in"), Lang), <<"bad-payload">>);
+stanza_error({bad_payload, Var}, Lang) ->
+    Text = {?T("The field ~ts is missing, or has no value that makes sense"), [Var]},
+    of_command(xmpp:err_bad_request(Text, Lang), <<"bad-payload">>);
+stanza_error(bad_sessionid, Lang) ->
+    of_command(xmpp:err_bad_request(?T("There is no such dialog: begin the command again"), Lang), <<"bad-sessionid">>);
+stanza_error(session_expired, Lang) ->
+    of_command(xmpp:err_not_allowed(?T("This dialog is over: begin the command again"), Lang), <<"session-expired">>);
 stanza_error(not_your_jid, Lang) ->
     extended(xmpp:err_bad_request(?T("You can only subscribe yourself"), Lang), 'invalid-jid');
 stanza_error(no_subscriptions, Lang) ->
@@ -111,6 +125,11 @@ text('item-not-found') -> ?T("There is no such item");
 text(conflict) -> ?T("The stream does not meet the options of the request");
 text('bad-request') -> ?T("This request makes no sense here");
 text(_) -> ?T("The request was refused").
+
+%% The conditions of XEP-0050.
+-spec of_command(#stanza_error{}, Condition :: binary()) -> #stanza_error{}.
+of_command(Error, Condition) ->
+    Error#stanza_error{sub_els = [#xmlel{name = Condition, attrs = [{<<"xmlns">>, ?NS_COMMANDS}]}]}.
 
 -spec extended(#stanza_error{}, atom()) -> #stanza_error{}.
 extended(Error, Condition) ->

@@ -13,21 +13,29 @@
          process_pubsub_owner/1, process_commands/1]).
 
 %% @doc Called by ejabberd on the raw element, before it is decoded. Here bare text becomes an
-%% element, for the decoder drops it.
+%% element, for the decoder drops it; and a command with an action that does not exist stays as it is, for
+%% the decoder would only say that it does not understand.
 -spec decode_iq_subel(xmlel()) -> xmpp_element() | xmlel().
+decode_iq_subel(#xmlel{name = <<"command">>} = El) ->
+    Node = fxml:get_tag_attr_s(<<"node">>, El),
+    IsOurs = twitter_path:is_reserved(Node) orelse twitter_adhoc:is_command(Node),
+    case IsOurs andalso not twitter_adhoc:has_known_action(El) of
+        true -> El;
+        false -> xmpp:decode(El)
+    end;
 decode_iq_subel(El) ->
     xmpp:decode(twitter_post:wrap(El)).
 
 -spec process_disco_info(iq()) -> iq().
 process_disco_info(#iq{type = get, sub_els = [#disco_info{node = Id}]} = IQ) ->
-    answer(IQ, twitter_path:parse_disco(Id), fun mod_pubsub:process_disco_info/1,
+    answer(IQ, twitter_path:parse_disco(Id), fun foreign_info/1,
            fun(View) -> (twitter_disco:info(View))#disco_info{node = Id} end);
 process_disco_info(IQ) ->
     mod_pubsub:process_disco_info(IQ).
 
 -spec process_disco_items(iq()) -> iq().
 process_disco_items(#iq{type = get, sub_els = [#disco_items{node = Id, rsm = Rsm}]} = IQ) ->
-    answer(IQ, twitter_path:parse_disco(Id), fun mod_pubsub:process_disco_items/1,
+    answer(IQ, twitter_path:parse_disco(Id), fun foreign_items/1,
            fun(View) -> (twitter_disco:items(View, Rsm))#disco_items{node = Id} end);
 process_disco_items(IQ) ->
     mod_pubsub:process_disco_items(IQ).
@@ -46,29 +54,63 @@ process_pubsub_owner(#iq{sub_els = [#pubsub_owner{} = Request]} = IQ) ->
 process_pubsub_owner(IQ) ->
     mod_pubsub:process_pubsub_owner(IQ).
 
-%% @doc The commands are mod_pubsub's own: there are none on our nodes, and a form of theirs must not
-%% lead there.
+%% @doc Commands of the service and of rows of the tree, and mod_pubsub's own.
 -spec process_commands(iq()) -> iq().
-process_commands(#iq{sub_els = [#adhoc_command{node = Id, xdata = Form}], lang = Lang} = IQ) ->
+process_commands(#iq{type = set, sub_els = [#adhoc_command{node = Id} = Request]} = IQ) ->
+    answer(IQ, twitter_path:parse(Id), fun foreign_command/1,
+           fun(#{reader := Reader} = Row) -> twitter_adhoc:execute(Reader, Row, Request) end);
+process_commands(#iq{type = set, sub_els = [#xmlel{}], lang = Lang} = IQ) ->
+    refuse(IQ, twitter_error:stanza_error(malformed_action, Lang));
+process_commands(IQ) ->
+    mod_pubsub:process_commands(IQ).
+
+foreign_command(#iq{sub_els = [#adhoc_command{node = Id} = Request]} = IQ) ->
+    case twitter_adhoc:is_command(Id) of
+        true -> serve(IQ, fun(Reader) -> twitter_adhoc:execute(Reader, none, Request) end);
+        false -> command_of_pubsub(IQ)
+    end.
+
+%% A form of mod_pubsub's must not lead to our nodes.
+command_of_pubsub(#iq{sub_els = [#adhoc_command{xdata = Form}], lang = Lang} = IQ) ->
     Values = case Form of
                  #xdata{fields = Fields} -> lists:append([Vs || #xdata_field{values = Vs} <- Fields]);
                  undefined -> []
              end,
-    case {lists:any(fun twitter_path:is_reserved/1, [Id | Values]), twitter_request:has_one_type(Form)} of
+    case {lists:any(fun twitter_path:is_reserved/1, Values), twitter_request:has_one_type(Form)} of
         {true, _} -> refuse(IQ, twitter_error:stanza_error(not_found, Lang));
         {false, false} -> refuse(IQ, twitter_error:stanza_error(bad_request, Lang));
         {false, true} -> mod_pubsub:process_commands(IQ)
+    end.
+
+foreign_info(#iq{sub_els = [#disco_info{node = Id}]} = IQ) ->
+    case twitter_adhoc:is_command(Id) of
+        true -> serve(IQ, fun(Reader) -> (twitter_adhoc:info(Reader, Id))#disco_info{node = Id} end);
+        false -> mod_pubsub:process_disco_info(IQ)
+    end.
+
+foreign_items(#iq{sub_els = [#disco_items{node = ?NS_COMMANDS}]} = IQ) ->
+    case mod_pubsub:process_disco_items(IQ) of
+        #iq{type = result, sub_els = [#disco_items{items = Items} = Theirs]} ->
+            serve(IQ, fun(Reader) -> Theirs#disco_items{items = Items ++ twitter_adhoc:list(Reader)} end);
+        Answer ->
+            Answer
     end;
-process_commands(IQ) ->
-    mod_pubsub:process_commands(IQ).
+foreign_items(#iq{sub_els = [#disco_items{node = Id}]} = IQ) ->
+    case twitter_adhoc:is_command(Id) of
+        true -> serve(IQ, fun(Reader) -> (twitter_adhoc:rows(Reader, Id))#disco_items{node = Id} end);
+        false -> mod_pubsub:process_disco_items(IQ)
+    end.
 
 answer(IQ, foreign, Foreign, _Ours) ->
     Foreign(IQ);
-answer(#iq{type = Type} = IQ, Named, _Foreign, Ours) ->
+answer(IQ, Named, _Foreign, Ours) ->
+    serve(IQ, fun(Reader) -> Ours(twitter_view:open(Reader, Named)) end).
+
+serve(#iq{type = Type} = IQ, Serve) ->
     Began = twitter_stats:clock(),
     try
         #{service := #{server_host := ServerHost}} = Reader = twitter_reader:new(IQ),
-        Result = Ours(twitter_view:open(Reader, Named)),
+        Result = Serve(Reader),
         _ = [twitter_stats:took(ServerHost, read, Began) || Type =:= get],
         case Result of
             #iq{} -> Result;

@@ -11,6 +11,8 @@
 -export([rates_new/0, take_post/5]).
 -export([settings_read/1, settings_write/1, settings_view/2, settings_set/4, settings_mute/4, settings_unmute/2,
          settings_heard/3, settings_share/4]).
+-export([commands/1, is_command/1, begin_command/2, stage_form/1, mute_spans/0]).
+-export([dialogs_new/0, dialog_open/6, dialog_step/6, dialog_show/5]).
 -export([meter_new/0, record/3, summary/2, prometheus/1]).
 -export([online_new/0, arrive/4, leave/3, depart/4, take_departure/2, return_departure/3,
          sessions/2, all_sessions/1, users_online/1]).
@@ -23,6 +25,7 @@
 -export([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5, missed/6]).
 -export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, hold/0, version/0,
               request/0, page/0, post/0, online/0, session/0, fanout/0, rosters/0, rates/0,
+              dialogs/0, rights/0, command/0, stage/0, action/0, form/0, step/0, effect/0,
               meter/0, summary/0, settings/0, until/0, mark/0, gap/0, arrival/0, departure/0]).
 -on_load(load_library/0).
 -nifs([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
@@ -31,6 +34,8 @@
 -nifs([rates_new/0, take_post/5]).
 -nifs([settings_read/1, settings_write/1, settings_view/2, settings_set/4, settings_mute/4, settings_unmute/2,
        settings_heard/3, settings_share/4]).
+-nifs([commands/1, is_command/1, begin_command/2, stage_form/1, mute_spans/0]).
+-nifs([dialogs_new/0, dialog_open/6, dialog_step/6, dialog_show/5]).
 -nifs([meter_new/0, record/3, summary/2, prometheus/1]).
 -nifs([online_new/0, arrive/4, leave/3, depart/4, take_departure/2, return_departure/3,
        sessions/2, all_sessions/1, users_online/1]).
@@ -59,6 +64,22 @@
 -opaque rates() :: reference().
 -opaque settings() :: reference().
 -type until() :: Micros :: non_neg_integer() | forever.
+-opaque dialogs() :: reference().
+-type rights() :: {HasStream :: boolean(), MayPost :: boolean(), HasSettings :: boolean()}.
+%% What a reader may do: whether he is a user of the vhost, may post, has settings.
+-type command() :: post | edit | latest | missed | mute | settings.
+-type stage() :: {post, {Text :: boolean(), Settings :: boolean()}} | choose_post
+               | {edit, {item_id(), Text :: boolean(), Chosen :: boolean()}} | choose_friend
+               | {mute, {jid(), Chosen :: boolean()}} | settings
+               | {latest, {First :: binary(), Last :: binary(), Prev :: boolean(), Next :: boolean()}} | missed.
+%% What the owner of a dialog was shown: which fields there are, whether it was chosen in the stage before, the
+%% cursors of a page and whether there is one before and after it.
+-type action() :: execute | cancel | prev | next | complete.
+-type form() :: none | {submitted, [{Var :: binary(), [Value :: binary()]}]} | canceled | unfit.
+-type step() :: canceled | {show, stage()} | {'after' | before, Cursor :: binary()} | {act, [effect()]}.
+-type effect() :: {post, Text :: binary()} | {replace, {item_id(), Text :: binary()}} | {delete, item_id()}
+                | {mute, {jid(), until()}} | {unmute, jid()}
+                | {set, {Pushes :: boolean() | keep, Bodies :: boolean() | keep, CatchUp :: boolean() | keep}}.
 -opaque meter() :: reference().
 -type summary() :: {Count :: non_neg_integer(), Sum :: non_neg_integer(),
                     {P50 :: non_neg_integer(), P90 :: non_neg_integer(), P99 :: non_neg_integer(),
@@ -302,6 +323,52 @@ settings_heard(_Settings, _Friends, _Now) -> erlang:nif_error(nif_not_loaded).
 -spec settings_share(settings(), Author :: jid(), post | retraction, Now :: non_neg_integer()) ->
           whole | without_body | nothing.
 settings_share(_Settings, _Author, _News, _Now) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The commands of the service for somebody with these rights: the id of each.
+-spec commands(rights()) -> [{Id :: binary(), command()}].
+commands(_Rights) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Whether this is the id of a command of the service, for anybody.
+-spec is_command(Id :: binary()) -> boolean().
+is_command(_Id) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc How the command of a node begins, of the service or of a row: with a stage, with a table and nothing
+%% else, or not at all, as there is none.
+-spec begin_command(Id :: binary(), rights()) -> none | table | {stage, stage()}.
+begin_command(_Id, _Rights) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The fields of a stage, and its actions if it has several.
+-spec stage_form(stage()) ->
+          {[{Var :: binary(), 'text-multi' | 'text-single' | boolean | 'list-single', IsRequired :: boolean()}],
+           none | {some, {Default :: action(), [action()]}}}.
+stage_form(_Stage) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc For how long somebody can be muted: what a form may say, in the order in which people see it.
+-spec mute_spans() -> [binary()].
+mute_spans() -> erlang:nif_error(nif_not_loaded).
+
+%% @doc No dialog is open yet.
+-spec dialogs_new() -> dialogs().
+dialogs_new() -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Opens a dialog of a session about a node. The time is in microseconds since the epoch, here and below.
+-spec dialog_open(dialogs(), Id :: binary(), Owner :: {jid(), Resource :: binary()}, Node :: binary(), stage(),
+                  Now :: non_neg_integer()) -> ok.
+dialog_open(_Dialogs, _Id, _Owner, _Node, _Stage, _Now) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The owner answers: which stage he answers, and what comes of it. After `canceled' and `act' the dialog
+%% is over. What he must see is told back with {@link dialog_show/5}.
+-spec dialog_step(dialogs(), Id :: binary(), Owner :: {jid(), Resource :: binary()}, Node :: binary(),
+                  {action(), form()}, Now :: non_neg_integer()) ->
+          {ok, {stage(), step()}}
+        | {error, bad_sessionid | session_expired | bad_action | {bad_payload, Var :: binary()}}.
+dialog_step(_Dialogs, _Id, _Owner, _Node, _Answer, _Now) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The owner is shown another stage; or the one before, as what he wanted was refused: then the dialog is
+%% open again. `false' if it is gone.
+-spec dialog_show(dialogs(), Id :: binary(), Owner :: {jid(), Resource :: binary()}, stage(),
+                  Now :: non_neg_integer()) -> boolean().
+dialog_show(_Dialogs, _Id, _Owner, _Stage, _Now) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc Nothing has been measured yet.
 -spec meter_new() -> meter().

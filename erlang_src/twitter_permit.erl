@@ -1,16 +1,21 @@
 %%% @doc Whether a user may post: by the access rule, and by the pace at which he does.
 -module(twitter_permit).
 
--export([check_access/1, take/1]).
+-export([may_post/1, check_access/1, take/1]).
+
+%% @doc Whether `access_post' lets him post.
+-spec may_post(twitter_reader:reader()) -> boolean().
+may_post(#{acts := by_admin}) ->
+    true;
+may_post(#{from := From, service := #{server_host := ServerHost}}) ->
+    allow =:= acl:match_rule(ServerHost, mod_twitter_opt:access_post(ServerHost), From).
 
 %% @doc Refuses whom `access_post' does not let post.
 -spec check_access(twitter_reader:reader()) -> ok.
-check_access(#{acts := by_admin}) ->
-    ok;
-check_access(#{from := From, lang := Lang, service := #{server_host := ServerHost}}) ->
-    case acl:match_rule(ServerHost, mod_twitter_opt:access_post(ServerHost), From) of
-        allow -> ok;
-        deny -> twitter_error:refuse(no_access, Lang)
+check_access(#{lang := Lang} = Reader) ->
+    case may_post(Reader) of
+        true -> ok;
+        false -> twitter_error:refuse(no_access, Lang)
     end.
 
 %% @doc Refuses a post that comes too soon after the others; one that does not counts for the next.

@@ -3,7 +3,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([new/1, local/3, is_at_home/1, publisher/1]).
+-export([new/1, local/3, is_at_home/1, has_stream/1, publisher/1]).
 -export_type([reader/0]).
 
 -type reader() :: #{jid := jid:jid(), name := twitter_nif:jid(), from := jid:jid(),
@@ -35,6 +35,11 @@ local(Jid, Service, Lang) ->
 -spec is_at_home(reader()) -> boolean().
 is_at_home(#{jid := #jid{luser = LUser, lserver = LServer}, service := #{server_host := ServerHost}}) ->
     LServer =:= ServerHost andalso LUser =/= <<>>.
+
+%% @doc Whether he has a stream of his own: a registered user of the vhost.
+-spec has_stream(reader()) -> boolean().
+has_stream(#{jid := #jid{luser = LUser, lserver = LServer}} = Reader) ->
+    is_at_home(Reader) andalso not is_anonymous(LUser, LServer) andalso ejabberd_auth:user_exists(LUser, LServer).
 
 %% @doc The same one as a publisher; refused unless he is a registered user of the vhost.
 -spec publisher(reader()) -> jid:jid().

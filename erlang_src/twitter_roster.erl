@@ -6,6 +6,7 @@
 -include_lib("xmpp/include/xmpp.hrl").
 
 -export([friends/1, friend/2, may_see/2, is_blocked/2, hides/2, refuses/2, lets_see/2, lines/1, users/1]).
+-export([count_readers/1]).
 -export([is_local/1, is_local_author/1, bare/1]).
 -export_type([reader/0]).
 
@@ -98,6 +99,14 @@ bare(Contact) ->
         [User, Server] -> #jid{user = User, server = Server, luser = User, lserver = Server};
         [Server] -> #jid{server = Server, lserver = Server}
     end.
+
+%% @doc How many contacts a post of this user goes to, as far as his own server knows.
+-spec count_readers(Author :: jid:jid()) -> non_neg_integer().
+count_readers(Author) ->
+    Readers = [jid:make(User, Server) || {User, Server, _Name, Subscription} <- lines(Author),
+                                         Subscription =:= from orelse Subscription =:= both],
+    ok = twitter_watch:sync(),
+    length([Reader || Reader <- Readers, not hides(Author, Reader)]).
 
 %% @doc All users of a vhost.
 -spec users(ServerHost :: binary()) -> [twitter_nif:jid()].

@@ -15,8 +15,8 @@
 -export_type([served/0]).
 
 -type served() :: #{host := binary(), server_host := binary(), index := twitter_nif:index(),
-                    rates := twitter_nif:rates()}.
-%% A pubsub host, its vhost, its index, and how fast its authors post.
+                    rates := twitter_nif:rates(), dialogs := twitter_nif:dialogs()}.
+%% A pubsub host, its vhost, its index, how fast its authors post, and the commands that people are at.
 -record(state, {server_host :: binary(), hosts = [] :: [binary()]}).
 
 -define(HANDLERS, [{?NS_DISCO_INFO, process_disco_info},
@@ -169,7 +169,8 @@ serve(Hosts, #state{server_host = ServerHost, hosts = Before} = State) ->
       fun(Host) ->
               Service = #{host => Host, server_host => ServerHost,
                           index => twitter_index:new(ServerHost),
-                          rates => twitter_nif:rates_new()},
+                          rates => twitter_nif:rates_new(),
+                          dialogs => twitter_nif:dialogs_new()},
               persistent_term:put({?MODULE, Host}, Service)
       end, Hosts),
     State#state{hosts = Hosts}.

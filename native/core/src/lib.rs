@@ -25,6 +25,7 @@
 //! | [`portions`] | long lists cut for several messages |
 //! | [`rate`] | how fast an author may post |
 //! | [`settings`] | what a reader wants to get, and from whom nothing for a while |
+//! | [`dialog`] | what people do by commands: stages, forms, and the dialogs that are open |
 //! | [`meter`] | how long things take |
 //! | [`metrics`] | numbers about the service |
 //! | [`report`] | what an admin takes out |
@@ -38,6 +39,7 @@
 pub mod cache;
 mod characters;
 pub mod cursor;
+pub mod dialog;
 pub mod failpoints;
 pub mod fanout;
 mod forgetful;

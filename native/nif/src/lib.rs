@@ -6,6 +6,7 @@
 //! does what only waits for the lock that such a walk holds.
 
 mod aside;
+mod dialog;
 mod fanout;
 mod index;
 mod meter;

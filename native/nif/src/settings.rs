@@ -101,7 +101,7 @@ fn settings_share(settings: SettingsRef, author: Jid, news: Arg<NewsTerm>, now: 
 }
 
 /// A moment in microseconds, or `forever`.
-struct UntilTerm(Option<Micros>);
+pub struct UntilTerm(pub Option<Micros>);
 
 impl Encoder for UntilTerm {
     fn encode<'a>(&self, env: Env<'a>) -> Term<'a> {

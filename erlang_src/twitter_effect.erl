@@ -55,27 +55,28 @@ moment(Micros) ->
 
 %% @doc Posts a text as an Atom entry; returns the id of the post.
 -spec post(twitter_reader:reader(), Text :: binary()) -> Id :: binary().
-post(Reader, Text) ->
+post(#{jid := Author} = Reader, Text) ->
     Id = twitter_publish:new_id(),
     Now = erlang:timestamp(),
-    publish(Reader, Id, Text, {Now, Now}),
+    publish(Reader, Id, [twitter_entry:new(Author, Id, Text, {Now, Now}) || Text =/= <<>>]),
     Id.
 
 %% Not a post that is deleted meanwhile: that would come back.
-replace(#{name := Name, service := Service, lang := Lang} = Reader, Id, Text) ->
+replace(#{jid := Author, name := Name, service := Service, lang := Lang} = Reader, Id, Text) ->
     twitter_writer:run(
       Service, Name,
       fun() ->
               #{post := Post} = twitter_view:open(Reader, {post, {mine, Id}}),
               case twitter_index:read(Service, [Post]) of
-                  [{_Bytes, #{at := Published}}] -> publish(Reader, Id, Text, {Published, erlang:timestamp()});
+                  [{_Bytes, #{at := Published, payload := Payload}}] ->
+                      Times = {Published, erlang:timestamp()},
+                      publish(Reader, Id, [twitter_entry:renewed(Payload, Author, Id, Text, Times)]);
                   [gone] -> twitter_error:refuse(not_found, Lang)
               end
       end).
 
-publish(#{jid := Author} = Reader, Id, Text, Times) ->
-    Items = [#ps_item{id = Id, sub_els = [twitter_entry:new(Author, Id, Text, Times) || Text =/= <<>>]}],
-    Request = #pubsub{publish = #ps_publish{node = mine(), items = Items}},
+publish(Reader, Id, Payload) ->
+    Request = #pubsub{publish = #ps_publish{node = mine(), items = [#ps_item{id = Id, sub_els = Payload}]}},
     _ = twitter_publish:publish(twitter_view:open(Reader, {stream, mine}), iq(Reader, Request)),
     ok.
 

@@ -4,7 +4,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([new/4, is_plain/1]).
+-export([new/4, renewed/5, is_plain/1]).
 
 -define(NS_ATOM, <<"http://www.w3.org/2005/Atom">>).
 
@@ -24,6 +24,25 @@ new(#jid{lserver = Domain} = Author, Id, Text, {Published, Updated}) ->
                        #xmlel{name = <<"author">>,
                               children = [leaf(<<"name">>, Author#jid.user),
                                           leaf(<<"uri">>, <<"xmpp:", Jid/binary>>)]}]}.
+
+%% @doc The entry for another text of a post that was first published at this moment: what was an entry
+%% before keeps its id and says as before when it was published.
+-spec renewed(Stored :: [xmlel()], Author :: jid:jid(), Id :: binary(), Text :: binary(),
+              {Published :: erlang:timestamp(), Updated :: erlang:timestamp()}) -> xmlel().
+renewed(Stored, Author, Id, Text, Times) ->
+    #xmlel{children = Children} = Entry = new(Author, Id, Text, Times),
+    case twitter_post:unwrap(Stored) of
+        [#xmlel{name = <<"entry">>} = Old] ->
+            Entry#xmlel{children = [kept(Child, fxml:get_subtag_cdata(Old, Name))
+                                    || #xmlel{name = Name} = Child <- Children]};
+        _ ->
+            Entry
+    end.
+
+kept(#xmlel{name = Name}, Text) when Text =/= <<>>, Name =:= <<"id">> orelse Name =:= <<"published">> ->
+    leaf(Name, Text);
+kept(Child, _Text) ->
+    Child.
 
 %% @doc Whether a stored payload says no more than a text does: bare text, or an entry as they are made here.
 -spec is_plain([xmlel()]) -> boolean().

@@ -1,0 +1,331 @@
+%%% Writing and reading by ad-hoc commands (XEP-0050), where people look for them: on the service and on the
+%%% rows of the tree. dialogs_SUITE has what clients do wrong.
+-module(commands_SUITE).
+
+-include_lib("fast_xml/include/fxml.hrl").
+-include_lib("stdlib/include/assert.hrl").
+
+-export([all/0, init_per_suite/1, end_per_suite/1]).
+-export([
+    a_post_reaches_friends_and_nobody_else/1,
+    the_form_says_what_will_happen/1,
+    a_post_is_an_atom_entry/1,
+    settings_come_along_at_the_top/1,
+    settings_are_saved/1,
+    an_own_post_gets_another_text/1,
+    an_own_post_is_deleted/1,
+    a_post_that_was_more_than_text/1,
+    one_of_the_latest_is_chosen/1,
+    friends_posts_as_a_table/1,
+    the_table_has_pages/1,
+    a_friend_is_muted_and_heard_again/1,
+    a_friend_is_chosen/1,
+    a_mute_may_have_a_date/1,
+    no_error_was_logged/1
+]).
+
+-define(ROOT, <<"/twitter">>).
+-define(MINE, <<"/twitter/MyStream">>).
+-define(FRIENDS, <<"/twitter/FriendsStream">>).
+-define(NS_ATOM, <<"http://www.w3.org/2005/Atom">>).
+
+all() ->
+    [
+        a_post_reaches_friends_and_nobody_else,
+        the_form_says_what_will_happen,
+        a_post_is_an_atom_entry,
+        settings_come_along_at_the_top,
+        settings_are_saved,
+        an_own_post_gets_another_text,
+        an_own_post_is_deleted,
+        a_post_that_was_more_than_text,
+        one_of_the_latest_is_chosen,
+        friends_posts_as_a_table,
+        the_table_has_pages,
+        a_friend_is_muted_and_heard_again,
+        a_friend_is_chosen,
+        a_mute_may_have_a_date,
+        no_error_was_logged
+    ].
+
+init_per_suite(Config) ->
+    twitter_cases:start(Config).
+
+end_per_suite(Config) ->
+    twitter_cases:stop(Config).
+
+%%% Posting
+
+%% By the row as Psi does it: one form, no actions. Another device of the author gets the post as well.
+a_post_reaches_friends_and_nobody_else(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
+    [Eve] = twitter_cases:strangers(Config, [<<"eve">>]),
+    Phone = twitter_users:login(Server, twitter_cases:user(Alice)),
+    Author = twitter_client:bare(Alice),
+    [
+        begin
+            Form = twitter_dialog:execute(Alice, Node),
+            ?assertEqual(<<"executing">>, twitter_dialog:status(Form)),
+            ?assertEqual(none, twitter_dialog:actions(Form)),
+            ?assertMatch([{<<"text">>, <<"text-multi">>} | _], twitter_dialog:types(Form)),
+            Done = twitter_dialog:reply(Alice, Form, Action, [{<<"text">>, [<<"From">>, Node]}]),
+            ?assertEqual(<<"completed">>, twitter_dialog:status(Done)),
+            ?assertMatch({match, _}, re:run(twitter_dialog:note(Done), "one contact")),
+            [{item, Author, Id, [Entry]}] = twitter_events:posts(Server, Bob),
+            ?assertEqual(<<"From\n", Node/binary>>, fxml:get_path_s(Entry, [{elem, <<"title">>}, cdata])),
+            ?assertMatch([{item, Author, Id, [Entry]}], twitter_events:posts(Server, Phone)),
+            ?assertMatch([Id | _], lists:reverse(twitter_reading:ids(Alice, ?MINE)))
+        end
+     || {Node, Action} <- [{?MINE, <<>>}, {?ROOT, <<"execute">>}, {<<"twitter#post">>, <<"complete">>}]
+    ],
+    ?assertEqual([], twitter_events:posts(Server, Eve)).
+
+the_form_says_what_will_happen(Config) ->
+    Names = [<<"alice">>, <<"bob">>, <<"carol">>, <<"dave">>],
+    [Alice | _] = Friends = twitter_cases:friends(Config, Names),
+    [Lonely] = twitter_cases:strangers(Config, [<<"lonely">>]),
+    Says = fun(Client, What) ->
+        Text = iolist_to_binary(twitter_dialog:instructions(twitter_dialog:execute(Client, ?MINE))),
+        ?assertMatch({match, _}, re:run(Text, What), Text)
+    end,
+    Says(Alice, "the 3 contacts who see your presence"),
+    %% Who is blocked, or was removed, gets nothing.
+    ok = twitter_users:block(Alice, twitter_client:bare(lists:last(Friends))),
+    Says(Alice, "the 2 contacts"),
+    ok = twitter_users:remove_contact(Alice, twitter_client:bare(lists:nth(3, Friends))),
+    Says(Alice, "the one contact"),
+    Says(Lonely, "Nobody sees your presence").
+
+%% What XEP-0277 and XEP-0472 ask for.
+a_post_is_an_atom_entry(Config) ->
+    [Alice] = twitter_cases:strangers(Config, [<<"alice">>]),
+    Id = post(Alice, [<<"Words & <more>">>, <<>>, <<"lines">>]),
+    [{Author, Id, #xmlel{name = <<"entry">>} = Entry}] = twitter_reading:entries(Alice, ?MINE),
+    Text = fun(Path) -> fxml:get_path_s(Entry, [{elem, Name} || Name <- Path] ++ [cdata]) end,
+    ?assertEqual(?NS_ATOM, fxml:get_tag_attr_s(<<"xmlns">>, Entry)),
+    ?assertEqual(<<"Words & <more>\n\nlines">>, Text([<<"title">>])),
+    ?assertEqual(<<"xmpp:", Author/binary>>, Text([<<"author">>, <<"uri">>])),
+    ?assertEqual(Text([<<"published">>]), Text([<<"updated">>])),
+    ?assertMatch({match, _}, re:run(Text([<<"id">>]), <<"^tag:localhost,.*", Id/binary, "$">>)),
+    ?assertMatch([{_, <<"Words & <more> lines">>}], twitter_reading:rows(Alice, ?MINE)).
+
+%%% Settings
+
+settings_come_along_at_the_top(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
+    Form = twitter_dialog:execute(Alice, ?ROOT),
+    ?assertEqual([<<"text">>, <<"pushes">>, <<"bodies">>, <<"catch_up">>], [Var || {Var, _} <- twitter_dialog:types(Form)]),
+    Sent = [{<<"text">>, []}, {<<"pushes">>, <<"false">>}, {<<"bodies">>, <<"1">>}],
+    Done = twitter_dialog:reply(Alice, Form, <<>>, Sent),
+    ?assertEqual(<<"completed">>, twitter_dialog:status(Done)),
+    ?assertEqual([], twitter_reading:ids(Alice, ?MINE)),
+    _ = twitter_requests:publish(Bob, <<"Not sent">>),
+    ?assertEqual([], twitter_events:posts(Server, Alice)),
+    %% Both at once.
+    Again = twitter_dialog:execute(Alice, ?ROOT),
+    ?assertMatch(#{<<"pushes">> := [<<"0">>], <<"bodies">> := [<<"1">>], <<"catch_up">> := [<<"1">>]}, twitter_dialog:values(Again)),
+    _ = twitter_dialog:reply(Alice, Again, <<>>, [{<<"text">>, <<"Back">>}, {<<"pushes">>, <<"true">>}]),
+    ?assertMatch([{item, _, _, _}], twitter_events:posts(Server, Bob)),
+    _ = twitter_requests:publish(Bob, <<"Sent">>),
+    ?assertMatch([{item, _, _, [{xmlcdata, <<"Sent">>}]}], twitter_events:posts(Server, Alice)).
+
+settings_are_saved(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
+    Form = twitter_dialog:execute(Alice, <<"twitter#settings">>),
+    ?assertEqual([{Var, <<"boolean">>} || Var <- [<<"pushes">>, <<"bodies">>, <<"catch_up">>]], twitter_dialog:types(Form)),
+    Done = twitter_dialog:reply(Alice, Form, <<"complete">>, [{<<"bodies">>, <<"0">>}, {<<"unknown">>, <<"x">>}]),
+    ?assertNotEqual(<<>>, twitter_dialog:note(Done)),
+    _ = twitter_requests:publish(Bob, <<"Without a body">>),
+    ?assertMatch([none], [twitter_events:body(Event) || Event <- twitter_events:received(Server, Alice)]).
+
+%%% One's own posts
+
+%% It keeps its place in time, and says when it was changed.
+an_own_post_gets_another_text(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
+    Id = post(Alice, [<<"Helo">>, <<"world">>]),
+    Later = twitter_requests:publish(Alice, <<"Later">>),
+    [{_, Id, Before} | _] = twitter_reading:entries(Alice, ?MINE),
+    _ = twitter_events:posts(Server, Bob),
+    Form = twitter_dialog:execute(Alice, <<?MINE/binary, "/", Id/binary>>),
+    ?assertEqual(none, twitter_dialog:actions(Form)),
+    ?assertMatch(#{<<"text">> := [<<"Helo">>, <<"world">>], <<"delete">> := [<<"0">>]}, twitter_dialog:values(Form)),
+    Done = twitter_dialog:reply(Alice, Form, <<>>, [{<<"text">>, <<"Hello">>}, {<<"delete">>, <<"0">>}]),
+    ?assertEqual(<<"completed">>, twitter_dialog:status(Done)),
+    [{_, Id, Edited}, {_, Later, _}] = twitter_reading:entries(Bob, ?FRIENDS),
+    Of = fun(Name, Entry) -> fxml:get_path_s(Entry, [{elem, Name}, cdata]) end,
+    ?assertEqual(<<"Hello">>, Of(<<"title">>, Edited)),
+    [?assertEqual(Of(Name, Before), Of(Name, Edited)) || Name <- [<<"id">>, <<"published">>]],
+    ?assert(Of(<<"updated">>, Edited) > Of(<<"updated">>, Before)),
+    ?assertMatch([{item, _, Id, [_]}], twitter_events:posts(Server, Bob)).
+
+an_own_post_is_deleted(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
+    Id = post(Alice, <<"Doomed">>),
+    Row = <<?MINE/binary, "/", Id/binary>>,
+    _ = twitter_events:posts(Server, Bob),
+    Form = twitter_dialog:execute(Alice, Row),
+    %% The text that comes along means nothing.
+    Done = twitter_dialog:reply(Alice, Form, <<>>, [{<<"text">>, <<"Changed">>}, {<<"delete">>, <<"true">>}]),
+    ?assertNotEqual(<<>>, twitter_dialog:note(Done)),
+    ?assertMatch([{retract, _, Id}], twitter_events:posts(Server, Bob)),
+    ?assertEqual([], twitter_reading:ids(Alice, ?MINE)),
+    ?assertEqual(<<"item-not-found">>, twitter_answers:refusal(twitter_dialog:execute(Alice, Row))).
+
+a_post_that_was_more_than_text(Config) ->
+    [Alice] = twitter_cases:strangers(Config, [<<"alice">>]),
+    Rich = twitter_requests:el(<<"song">>, [{<<"xmlns">>, <<"urn:songs">>}], [{xmlcdata, <<"La la">>}]),
+    Id = twitter_requests:publish(Alice, Rich),
+    Plain = twitter_requests:publish(Alice, <<"La">>),
+    Ours = post(Alice, <<"Li">>),
+    Lines = fun(Post) -> length(twitter_dialog:instructions(twitter_dialog:execute(Alice, <<?MINE/binary, "/", Post/binary>>))) end,
+    ?assertEqual([2, 1, 1], [Lines(Post) || Post <- [Id, Plain, Ours]]),
+    Form = twitter_dialog:execute(Alice, <<?MINE/binary, "/", Id/binary>>),
+    ?assertMatch(#{<<"text">> := [<<"La la">>]}, twitter_dialog:values(Form)),
+    _ = twitter_dialog:reply(Alice, Form, <<>>, [{<<"text">>, <<"La la la">>}]),
+    ?assertMatch([{_, Id, #xmlel{name = <<"entry">>}} | _], twitter_reading:entries(Alice, ?MINE)).
+
+%% Next, back, another one, complete.
+one_of_the_latest_is_chosen(Config) ->
+    [Alice] = twitter_cases:strangers(Config, [<<"alice">>]),
+    Empty = twitter_dialog:execute(Alice, <<"twitter#edit">>),
+    ?assertEqual(<<"completed">>, twitter_dialog:status(Empty)),
+    ?assertNotEqual(<<>>, twitter_dialog:note(Empty)),
+    [First, Second] = [twitter_requests:publish(Alice, Text) || Text <- [<<"One">>, <<"Two">>]],
+    List = twitter_dialog:execute(Alice, <<"twitter#edit">>),
+    ?assertEqual({<<"next">>, [<<"next">>]}, twitter_dialog:actions(List)),
+    Labels = twitter_dialog:options(List, <<"post">>),
+    ?assertEqual([Second, First], [Id || {Id, _} <- Labels]),
+    [?assertMatch({match, _}, re:run(Label, "Two|One")) || {_, Label} <- Labels],
+    Form = twitter_dialog:reply(Alice, List, <<"next">>, [{<<"post">>, Second}]),
+    ?assertEqual({<<"complete">>, [<<"complete">>, <<"prev">>]}, twitter_dialog:actions(Form)),
+    ?assertEqual(twitter_dialog:sid(List), twitter_dialog:sid(Form)),
+    ?assertMatch(#{<<"text">> := [<<"Two">>]}, twitter_dialog:values(Form)),
+    Back = twitter_dialog:reply(Alice, Form, <<"prev">>, none),
+    ?assertEqual(Labels, twitter_dialog:options(Back, <<"post">>)),
+    Other = twitter_dialog:reply(Alice, Back, <<"execute">>, [{<<"post">>, First}]),
+    ?assertMatch(#{<<"text">> := [<<"One">>]}, twitter_dialog:values(Other)),
+    Done = twitter_dialog:reply(Alice, Other, <<"complete">>, [{<<"text">>, <<"1">>}]),
+    ?assertEqual(<<"completed">>, twitter_dialog:status(Done)),
+    ?assertMatch([{_, First, #xmlel{}}, {_, Second, <<"Two">>}], twitter_reading:entries(Alice, ?MINE)).
+
+%%% Reading
+
+friends_posts_as_a_table(Config) ->
+    [Alice, Bob, Carol] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>, <<"carol">>]),
+    [Eve] = twitter_cases:strangers(Config, [<<"eve">>]),
+    ok = twitter_cases:rename(Config, Alice, twitter_client:bare(Bob), <<"Bobby">>),
+    %% Two friends may use the same id.
+    [{BobJid, _}, {CarolJid, _}] = twitter_cases:chat([Bob, Carol], 1),
+    _ = twitter_requests:publish(Alice, <<"Her own">>),
+    [
+        begin
+            Answer = twitter_dialog:execute(Alice, Node),
+            ?assertEqual(<<"completed">>, twitter_dialog:status(Answer)),
+            ?assertMatch(
+                [#{<<"jid">> := CarolJid, <<"author">> := CarolJid, <<"text">> := <<"Post 1">>},
+                 #{<<"jid">> := BobJid, <<"author">> := <<"Bobby">>, <<"node">> := _, <<"published">> := _}],
+                twitter_dialog:table(Answer)
+            ),
+            [?assertEqual([<<"1">>], twitter_reading:ids(Alice, Row)) || #{<<"node">> := Row} <- twitter_dialog:table(Answer)],
+            ?assertEqual([], twitter_dialog:table(twitter_dialog:execute(Eve, Node)))
+        end
+     || Node <- [?FRIENDS, <<"twitter#latest">>]
+    ],
+    ok = twitter_users:remove_contact(Bob, twitter_client:bare(Alice)),
+    ?assertMatch([#{<<"jid">> := CarolJid}], twitter_dialog:table(twitter_dialog:execute(Alice, ?FRIENDS))).
+
+%% Forth and back; the union of the pages is the stream.
+the_table_has_pages(Config) ->
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
+    Ids = [integer_to_binary(N) || N <- lists:seq(1, 45)],
+    _ = twitter_requests:publish_all(Bob, Ids),
+    Texts = fun(Answer) -> [Text || #{<<"text">> := Text} <- twitter_dialog:table(Answer)] end,
+    First = twitter_dialog:execute(Alice, <<"twitter#latest">>),
+    ?assertEqual({<<"next">>, [<<"complete">>, <<"next">>]}, twitter_dialog:actions(First)),
+    Second = twitter_dialog:reply(Alice, First, <<"next">>, none),
+    ?assertEqual({<<"next">>, [<<"complete">>, <<"next">>, <<"prev">>]}, twitter_dialog:actions(Second)),
+    %% What comes meanwhile moves nothing.
+    _ = twitter_requests:publish(Bob, <<"Meanwhile">>),
+    Third = twitter_dialog:reply(Alice, Second, <<>>, none),
+    ?assertEqual({<<"complete">>, [<<"complete">>, <<"prev">>]}, twitter_dialog:actions(Third)),
+    All = [<<"Post ", Id/binary>> || Id <- lists:reverse(Ids)],
+    ?assertEqual(All, lists:append([Texts(Page) || Page <- [First, Second, Third]])),
+    Back = twitter_dialog:reply(Alice, Third, <<"prev">>, none),
+    ?assertEqual(Texts(Second), Texts(Back)),
+    End = twitter_dialog:reply(Alice, Back, <<"complete">>, none),
+    ?assertEqual(<<"completed">>, twitter_dialog:status(End)),
+    %% A row can show one page only.
+    ?assertEqual(20, length(Texts(twitter_dialog:execute(Alice, ?FRIENDS)))).
+
+%%% Muting
+
+a_friend_is_muted_and_heard_again(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
+    BobJid = twitter_client:bare(Bob),
+    Row = <<"/twitter/MyFriends/", BobJid/binary>>,
+    Form = twitter_dialog:execute(Alice, Row),
+    ?assertEqual(none, twitter_dialog:actions(Form)),
+    ?assertNot(lists:keymember(<<"unmute">>, 1, twitter_dialog:options(Form, <<"until">>))),
+    Done = twitter_dialog:reply(Alice, Form, <<>>, [{<<"until">>, <<"forever">>}]),
+    ?assertMatch({match, _}, re:run(twitter_dialog:note(Done), "is muted")),
+    Id = twitter_requests:publish(Bob, <<"Not heard">>),
+    ?assertEqual([], twitter_events:posts(Server, Alice)),
+    ?assertEqual([], twitter_reading:ids(Alice, ?FRIENDS)),
+    ?assertEqual([Id], twitter_reading:ids(Alice, Row)),
+    Again = twitter_dialog:execute(Alice, Row),
+    ?assertMatch(#{<<"until">> := [<<"unmute">>]}, twitter_dialog:values(Again)),
+    Heard = twitter_dialog:reply(Alice, Again, <<>>, [{<<"until">>, <<"unmute">>}, {<<"date">>, <<>>}]),
+    ?assertMatch({match, _}, re:run(twitter_dialog:note(Heard), "is not muted")),
+    ?assertEqual([Id], twitter_reading:ids(Alice, ?FRIENDS)).
+
+a_friend_is_chosen(Config) ->
+    [Alice, Bob, Carol] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>, <<"carol">>]),
+    [BobJid, CarolJid] = [twitter_client:bare(Client) || Client <- [Bob, Carol]],
+    ok = twitter_cases:rename(Config, Alice, BobJid, <<"Bobby">>),
+    List = twitter_dialog:execute(Alice, <<"twitter#mute">>),
+    ?assertEqual([{BobJid, <<"Bobby">>}, {CarolJid, CarolJid}], twitter_dialog:options(List, <<"friend">>)),
+    Form = twitter_dialog:reply(Alice, List, <<"next">>, [{<<"friend">>, BobJid}]),
+    ?assertEqual({<<"complete">>, [<<"complete">>, <<"prev">>]}, twitter_dialog:actions(Form)),
+    ?assertMatch({match, _}, re:run(twitter_dialog:title(Form), "Bobby")),
+    Back = twitter_dialog:reply(Alice, Form, <<"prev">>, none),
+    Other = twitter_dialog:reply(Alice, Back, <<>>, [{<<"friend">>, CarolJid}]),
+    _ = twitter_dialog:reply(Alice, Other, <<>>, [{<<"until">>, <<"week">>}]),
+    _ = twitter_cases:chat([Bob, Carol], 1),
+    ?assertEqual([{BobJid, <<"1">>}], twitter_reading:posts(Alice, ?FRIENDS)),
+    %% Who has no friends has nobody to choose.
+    [Lonely] = twitter_cases:strangers(Config, [<<"lonely">>]),
+    ?assertEqual(<<"completed">>, twitter_dialog:status(twitter_dialog:execute(Lonely, <<"twitter#mute">>))).
+
+a_mute_may_have_a_date(Config) ->
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
+    BobJid = twitter_client:bare(Bob),
+    Row = <<"/twitter/MyFriends/", BobJid/binary>>,
+    Form = twitter_dialog:execute(Alice, Row),
+    Done = twitter_dialog:reply(Alice, Form, <<>>, [{<<"until">>, <<"hour">>}, {<<"date">>, <<"2999-12-31">>}]),
+    ?assertMatch({match, _}, re:run(twitter_dialog:note(Done), "2999-12-31T00:00:00Z")),
+    #{muted := Muted} = twitter_server:call(twitter_cases:server(Config), twitter_settings, get,
+                                            [twitter_server:call(twitter_cases:server(Config), jid, decode, [twitter_client:bare(Alice)])]),
+    ?assertEqual([{BobJid, 32503593600000000}], Muted),
+    Again = twitter_dialog:execute(Alice, Row),
+    Wrong = [twitter_dialog:reply(Alice, Again, <<>>, [{<<"until">>, <<"hour">>}, {<<"date">>, Date}])
+             || Date <- [<<"2001-01-01">>, <<"tomorrow">>, <<"2999-02-30">>]],
+    [?assertEqual(<<"bad-payload">>, twitter_dialog:condition(Answer)) || Answer <- Wrong].
+
+no_error_was_logged(Config) ->
+    twitter_cases:no_error_was_logged(Config).
+
+%%% Helpers
+
+post(Client, Text) ->
+    Before = twitter_reading:ids(Client, ?MINE),
+    Form = twitter_dialog:execute(Client, ?MINE),
+    _ = twitter_answers:result(twitter_dialog:reply(Client, Form, <<>>, [{<<"text">>, Text}])),
+    [Id] = twitter_reading:ids(Client, ?MINE) -- Before,
+    Id.

@@ -51,6 +51,7 @@ wrong_requests_change_nothing(Config) ->
     Oscar = twitter_users:login(Server, twitter_users:fresh(Server, <<"oscar">>, <<"other.localhost">>)),
     AliceJid = twitter_client:bare(Alice),
     Ids = [twitter_requests:publish(Alice, Text) || Text <- [?SECRET, <<"two ", ?SECRET/binary>>]],
+    ok = twitter_server:settle(Server, ?SERVICE),
     Before = seen(Alice, Bob),
     _ = [twitter_client:sync(Client) || Client <- [Alice, Bob, Trent]],
     Key = twitter_server:call(Server, persistent_term, get, [{twitter_path, key}]),

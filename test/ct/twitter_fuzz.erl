@@ -104,6 +104,10 @@ valid_requests(#{self := Self, friend := Friend, post := Post}) ->
         {error, configuration, get, owner([on(<<"configure">>, Node, [], [])])},
         {error, delete, set, owner([on(<<"delete">>, Node, [], [])])},
         {error, affiliate, set, owner([on(<<"affiliations">>, Node, [], [el(<<"affiliation">>, [Jid, {<<"affiliation">>, <<"owner">>}], [])])])},
+        {result, command, set, command(one_of([<<"twitter#latest">>, <<"twitter#post">>, <<"/twitter">>, ?MINE]), [], [])},
+        {result, command_info, get, disco(?NS_INFO, <<"twitter#latest">>, [])},
+        {result, command_rows, get, disco(?NS_ITEMS, ?NS_COMMANDS, [])},
+        {error, submit, set, command(?MINE, [{<<"sessionid">>, odd_word()}], [form(<<"odd">>, [{<<"text">>, odd_text()}])])},
         {error, pending, set, el(<<"command">>, [
             {<<"xmlns">>, ?NS_COMMANDS}, {<<"node">>, <<"http://jabber.org/protocol/pubsub#get-pending">>}, {<<"action">>, <<"execute">>}
         ], [form(<<"subscribe_authorization">>, [{<<"pubsub#node">>, Node}])])}
@@ -115,6 +119,9 @@ payload() ->
         el(<<"entry">>, [{<<"xmlns">>, <<"http://www.w3.org/2005/Atom">>}], [el(<<"title">>, [], [{xmlcdata, <<"Hello">>}])]),
         el(<<"x">>, [{<<"xmlns">>, <<"urn:x">>}, {<<"a">>, odd_text()}], [{xmlcdata, odd_text()}, el(<<"y">>, [], [])])
     ]).
+
+command(Node, Attrs, Children) ->
+    el(<<"command">>, [{<<"xmlns">>, ?NS_COMMANDS}, {<<"node">>, Node}, {<<"action">>, <<"execute">>} | Attrs], Children).
 
 disco(Namespace, Node, Children) -> el(<<"query">>, [{<<"xmlns">>, Namespace}, {<<"node">>, Node}], Children).
 pubsub(Children) -> el(<<"pubsub">>, [{<<"xmlns">>, ?NS_PUBSUB}], Children).
@@ -137,7 +144,11 @@ mistakes(Name, Type, #xmlel{children = Children} = Element, #{friend := Friend})
             {namespace, set_attr(<<"xmlns">>, one_of([<<>>, <<"urn:odd">>, <<?NS_PUBSUB/binary, "#odd">>, odd_word()]), Element)},
             {name, Element#xmlel{name = one_of([<<"odd">>, <<"Pubsub">>, <<"pubsubs">>])}}
         ] ++
-        [{node, set_attr(<<"node">>, Odd, Element)} || lists:member(Name, [info, rows, rows_page])] ++
+        [{node, set_attr(<<"node">>, Odd, Element)} || lists:member(Name, [info, rows, rows_page, command])] ++
+        [
+            {command, set_attr(Attr, Value, Element)}
+         || command <- [Name], {Attr, Value} <- [{<<"action">>, odd_word()}, {<<"action">>, <<"complete">>}, {<<"sessionid">>, odd_word()}]
+        ] ++
         [
             {Mistake, Element#xmlel{children = [Changed | tl(Children)]}}
          || #xmlel{name = <<"pubsub">>} <- [Element],

@@ -32,6 +32,8 @@ functions() ->
     Rates = twitter_nif:rates_new(),
     Meter = twitter_nif:meter_new(),
     Settings = twitter_nif:settings_read(<<>>),
+    Dialogs = twitter_nif:dialogs_new(),
+    ok = twitter_nif:dialog_open(Dialogs, <<"open">>, {?JID, <<"phone">>}, <<"twitter#post">>, {post, {true, true}}, 1),
     Request = {oldest_first, {index, 0}, 10},
     {ok, {_, Cursor, _, _, _}} = twitter_nif:page(Index, Hold, [?JID], Request, 1000),
     Version = twitter_nif:version(Index, ?JID),
@@ -58,6 +60,12 @@ functions() ->
         {sees, [Rosters, <<"bob@localhost">>, [?JID, <<"eve@localhost">>]]},
         {remembered_recipients, [Rosters, ?JID, Here]}, {remembered_recheck, [Rosters, ?JID, Fanout]},
         {rates_new, []}, {take_post, [Rates, ?JID, 60, 30, 1]},
+        {commands, [{true, true, true}]}, {is_command, [<<"twitter#post">>]}, {begin_command, [<<"/twitter/MyStream">>, {true, true, false}]},
+        {stage_form, [{edit, {<<"1">>, true, false}}]}, {mute_spans, []}, {dialogs_new, []},
+        {dialog_open, [Dialogs, <<"sid">>, {?JID, <<"phone">>}, <<"twitter#mute">>, {mute, {?JID, true}}, 1]},
+        {dialog_step, [Dialogs, <<"open">>, {?JID, <<"phone">>}, <<"twitter#post">>,
+                       {next, {submitted, [{<<"text">>, [<<"a">>, <<"b">>]}, {<<"until">>, []}]}}, 1]},
+        {dialog_show, [Dialogs, <<"open">>, {?JID, <<"phone">>}, {latest, {<<"a">>, <<"b">>, true, false}}, 1]},
         {settings_read, [<<"<settings xmlns='urn:ejabberd:twitter:settings'/>">>]}, {settings_write, [Settings]},
         {settings_view, [Settings, 1]}, {settings_set, [Settings, true, false, true]},
         {settings_mute, [Settings, ?JID, forever, 1]}, {settings_unmute, [Settings, ?JID]},
@@ -176,6 +184,8 @@ is_answer(_Function, _Raised) -> false.
 kind(Function) ->
     Kinds = [
         {node, [parse_node, parse_disco_node]},
+        {boolean, [is_command, dialog_show]}, {list, [commands, mute_spans]}, {start, [begin_command]}, {form, [stage_form]},
+        {reference, [dialogs_new]}, {ok, [dialog_open]}, {result, [dialog_step]},
         {text, [node_id, stored_node, text, title, export, prometheus, settings_write, mark_pass, mark_leave, mark_push, mark_seen]},
         {number, [max_depth, roster_version, version, users_online, rosters_bytes]},
         {boolean, [arrive, leave, depart, hold, hand_over, note_sent]},
@@ -211,11 +221,14 @@ is_of(departure, Answer) -> Answer =:= undefined orelse tuple_size(Answer) =:= 4
 is_of(mark, {Mark, Missed}) -> is_binary(Mark) andalso (Missed =:= undefined orelse is_list(Missed));
 is_of(offer, Answer) -> Answer =:= taken orelse Answer =:= stale;
 is_of(summary, {Count, Sum, {_, _, _, _}}) -> Count >= 0 andalso Sum >= 0;
+is_of(start, Start) -> Start =:= none orelse Start =:= table orelse element(1, Start) =:= stage;
+is_of(form, {Fields, Actions}) -> is_list(Fields) andalso (Actions =:= none orelse element(1, Actions) =:= some);
 is_of(memory, Memory) -> tuple_size(Memory) =:= 5;
 is_of(result, {ok, _}) -> true;
-is_of(result, {error, {Reason, _}}) -> lists:member(Reason, [too_big, too_fast, not_loaded]);
+is_of(result, {error, {Reason, _}}) -> lists:member(Reason, [too_big, too_fast, not_loaded, bad_payload]);
 is_of(result, {error, Reason}) ->
-    lists:member(Reason, [no_author, bad_cursor, not_loaded, no_item, many_items, no_payload, many_payloads, too_deep, not_xml, long_id]).
+    lists:member(Reason, [no_author, bad_cursor, not_loaded, no_item, many_items, no_payload, many_payloads, too_deep, not_xml, long_id])
+        orelse lists:member(Reason, [bad_sessionid, session_expired, bad_action]).
 
 %%% Terms
 

@@ -394,4 +394,6 @@ fn shows_something(text: &str) -> bool {
 }
 
 #[cfg(test)]
+// The numbers are small.
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
 mod tests;

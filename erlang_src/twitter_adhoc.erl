@@ -119,6 +119,12 @@ turn(Reader, Row, {show, Stage}) -> draw(Reader, Row, Stage);
 turn(Reader, _Row, Anchor) -> page(twitter_table:latest(Reader, Anchor)).
 
 draw(Reader, _Row, {latest, _}) -> page(twitter_table:latest(Reader, first_page));
+draw(#{lang := Lang} = Reader, _Row, missed) ->
+    case twitter_table:missed(Reader) of
+        {Table, true} -> {executing, missed, Table};
+        {Table, false} -> {completed, [], Table};
+        none -> {completed, [translate:translate(Lang, ?T("You have read everything."))], undefined}
+    end;
 draw(Reader, Row, Stage) -> twitter_form:draw(Reader, Row, Stage).
 
 %% Who has seen everything has nothing to answer.

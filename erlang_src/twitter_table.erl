@@ -1,50 +1,78 @@
-%%% @doc Posts as a table (XEP-0004), for clients that know forms but no pubsub.
+%%% @doc Posts as a table (XEP-0004), for clients that know forms but no pubsub. Whoever was shown a table has
+%%% read it.
 -module(twitter_table).
 
 -include_lib("xmpp/include/xmpp.hrl").
 -include_lib("ejabberd/include/translate.hrl").
 
--export([latest/2]).
+-export([latest/2, missed/1]).
 
 %% So many rows are shown at once.
 -define(ROWS, 20).
 
 %% @doc A page of the reader's FriendsStream, newest first: the cursors of its first and last row, whether there
-%% are newer and older posts, and the table.
+%% are newer and older posts, and the table, which says what he has not read.
 -spec latest(twitter_reader:reader(), first_page | {'after' | before, Cursor :: binary()}) ->
           {{First :: binary(), Last :: binary()}, {Newer :: boolean(), Older :: boolean()}, xdata()}.
-latest(#{lang := Lang} = Reader, Anchor) ->
+latest(Reader, Anchor) ->
+    %% Before they are shown.
+    {Unread, Count} = twitter_unread:missed(Reader, ?ROWS),
+    New = [key(Post) || Post <- Unread],
     View = twitter_view:open(Reader, {stream, friends}),
-    {Rows, {Posts, First, Last, Index, Count}} =
-        twitter_items:page(View, {newest_first, Anchor, ?ROWS}, fun(Post) -> row(View, Post) end),
-    {{First, Last}, {Index > 0, Index + length(Posts) < Count}, table(Lang, ?T("The latest posts"), Rows)}.
+    Show = fun(Post) -> row(View, Post, lists:member(key(Post), New)) end,
+    {Rows, {Posts, First, Last, Index, Total}} =
+        twitter_items:page(View, {newest_first, Anchor, ?ROWS}, Show),
+    {{First, Last}, {Index > 0, Index + length(Posts) < Total}, table(Reader, title(Count), Rows)}.
 
-table(Lang, Title, Rows) ->
-    #xdata{type = result, title = translate:translate(Lang, Title),
+title(0) -> {?T("The latest posts"), []};
+title(Count) -> {?T("The latest posts: ~b that you have not read"), [Count]}.
+
+%% @doc The newest posts that the reader has not read, newest first; and whether there are more.
+-spec missed(twitter_reader:reader()) -> none | {xdata(), AreMore :: boolean()}.
+missed(Reader) ->
+    case twitter_unread:missed(Reader, ?ROWS) of
+        {[], _} ->
+            none;
+        {Posts, Count} ->
+            #{friends := Friends} = View = twitter_view:open(Reader, {stream, friends}),
+            Times = [twitter_store:micros(At) || #{at := At} <- Posts],
+            ok = twitter_unread:seen(Reader, lists:min(Times), lists:max(Times)),
+            Rows = [row(View, Post, true) || #{author := Author} = Post <- Posts, lists:keymember(Author, 1, Friends)],
+            {table(Reader, {?T("Posts that you have not read: ~b"), [Count]}, Rows), Count > length(Posts)}
+    end.
+
+key(#{author := Author, id := Id}) -> {Author, Id}.
+
+table(#{lang := Lang} = Reader, {Title, Args}, Rows) ->
+    #xdata{type = result, title = str:translate_and_format(Lang, Title, Args),
            reported = [#xdata_field{var = Var, type = Type, label = translate:translate(Lang, label(Var))}
-                       || {Var, Type} <- columns()],
+                       || {Var, Type} <- columns(Reader)],
            items = Rows}.
 
-columns() ->
-    [{<<"author">>, 'text-single'}, {<<"text">>, 'text-single'}, {<<"published">>, 'text-single'},
-     {<<"jid">>, 'jid-single'}, {<<"node">>, 'text-single'}].
+%% What others have read nobody knows here.
+columns(Reader) ->
+    [{<<"author">>, 'text-single'}, {<<"text">>, 'text-single'}, {<<"published">>, 'text-single'}]
+        ++ [{<<"new">>, boolean} || twitter_reader:is_at_home(Reader)]
+        ++ [{<<"jid">>, 'jid-single'}, {<<"node">>, 'text-single'}].
 
 label(<<"author">>) -> ?T("Author");
 label(<<"text">>) -> ?T("Text");
 label(<<"published">>) -> ?T("Published");
+label(<<"new">>) -> ?T("New");
 label(<<"jid">>) -> ?T("Address");
 label(<<"node">>) -> ?T("Node").
 
-%% The node is that of the post below its author: two may have used the same id.
-row(#{friends := Friends}, #{author := Author, id := Id, at := At, payload := Payload}) ->
+row(#{reader := Reader, friends := Friends}, #{author := Author} = Post, IsNew) ->
     {Author, Name} = lists:keyfind(Author, 1, Friends),
-    [#xdata_field{var = Var, values = [Value]}
-     || {Var, Value} <- [{<<"author">>, twitter_nif:title({text, Name})},
-                         {<<"text">>, one_line(twitter_post:text(Payload))},
-                         {<<"published">>, xmpp_util:encode_timestamp(At)},
-                         {<<"jid">>, Author},
-                         {<<"node">>, twitter_path:id({post, {{friend, Author}, Id}})}]].
+    [#xdata_field{var = Var, values = [value(Var, Post, Name, IsNew)]} || {Var, _Type} <- columns(Reader)].
 
+value(<<"author">>, _Post, Name, _IsNew) -> twitter_nif:title({text, Name});
 %% All of it: rows have room for one line, but clients show how it goes on.
-one_line(Text) ->
-    binary:replace(Text, [<<"\r\n">>, <<"\n">>, <<"\r">>], <<" ">>, [global]).
+value(<<"text">>, #{payload := Payload}, _Name, _IsNew) ->
+    binary:replace(twitter_post:text(Payload), [<<"\r\n">>, <<"\n">>, <<"\r">>], <<" ">>, [global]);
+value(<<"published">>, #{at := At}, _Name, _IsNew) -> xmpp_util:encode_timestamp(At);
+value(<<"new">>, _Post, _Name, true) -> <<"1">>;
+value(<<"new">>, _Post, _Name, false) -> <<"0">>;
+value(<<"jid">>, #{author := Author}, _Name, _IsNew) -> Author;
+%% That below its author: two may have used the same id.
+value(<<"node">>, #{author := Author, id := Id}, _Name, _IsNew) -> twitter_path:id({post, {{friend, Author}, Id}}).

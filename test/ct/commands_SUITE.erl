@@ -18,6 +18,8 @@
     one_of_the_latest_is_chosen/1,
     friends_posts_as_a_table/1,
     the_table_has_pages/1,
+    what_was_missed_is_shown_once/1,
+    the_table_says_what_is_new/1,
     a_friend_is_muted_and_heard_again/1,
     a_friend_is_chosen/1,
     a_mute_may_have_a_date/1,
@@ -42,6 +44,8 @@ all() ->
         one_of_the_latest_is_chosen,
         friends_posts_as_a_table,
         the_table_has_pages,
+        what_was_missed_is_shown_once,
+        the_table_says_what_is_new,
         a_friend_is_muted_and_heard_again,
         a_friend_is_chosen,
         a_mute_may_have_a_date,
@@ -263,6 +267,39 @@ the_table_has_pages(Config) ->
     %% A row can show one page only.
     ?assertEqual(20, length(Texts(twitter_dialog:execute(Alice, ?FRIENDS)))).
 
+%% Page by page, as each is read when it was shown.
+what_was_missed_is_shown_once(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice0, Bob} = back_after(Config, fun(Bob) -> twitter_requests:publish_all(Bob, [integer_to_binary(N) || N <- lists:seq(1, 25)]) end),
+    Texts = fun(Answer) -> [Text || #{<<"text">> := Text, <<"new">> := <<"1">>} <- twitter_dialog:table(Answer)] end,
+    Alice = twitter_users:login(Server, Alice0),
+    First = twitter_dialog:execute(Alice, <<"twitter#missed">>),
+    ?assertEqual({<<"next">>, [<<"complete">>, <<"next">>]}, twitter_dialog:actions(First)),
+    ?assertMatch({match, _}, re:run(twitter_dialog:title(First), "25")),
+    Second = twitter_dialog:reply(Alice, First, <<"next">>, none),
+    ?assertEqual(<<"completed">>, twitter_dialog:status(Second)),
+    ?assertEqual([<<"Post ", (integer_to_binary(N))/binary>> || N <- lists:seq(25, 1, -1)], Texts(First) ++ Texts(Second)),
+    ?assertEqual(<<"session-expired">>, twitter_dialog:condition(twitter_dialog:reply(Alice, First, <<"next">>, none))),
+    Nothing = twitter_dialog:execute(Alice, <<"twitter#missed">>),
+    ?assertEqual(<<"completed">>, twitter_dialog:status(Nothing)),
+    ?assertNotEqual(<<>>, twitter_dialog:note(Nothing)),
+    %% Nobody else has missed anything.
+    ?assertNotEqual(<<>>, twitter_dialog:note(twitter_dialog:execute(Bob, <<"twitter#missed">>))).
+
+the_table_says_what_is_new(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice0, Bob} = back_after(Config, fun(Bob) -> twitter_requests:publish(Bob, <<"Missed">>) end),
+    Alice = twitter_users:login(Server, Alice0),
+    _ = twitter_requests:publish(Bob, <<"Sent">>),
+    _ = twitter_events:posts(Server, Alice),
+    Seen = fun(Answer) -> [{Text, New} || #{<<"text">> := Text, <<"new">> := New} <- twitter_dialog:table(Answer)] end,
+    Table = twitter_dialog:execute(Alice, ?FRIENDS),
+    ?assertMatch({match, _}, re:run(twitter_dialog:title(Table), " 1 ")),
+    ?assertEqual([{<<"Sent">>, <<"0">>}, {<<"Missed">>, <<"1">>}, {<<"Before">>, <<"0">>}], Seen(Table)),
+    Again = twitter_dialog:execute(Alice, ?FRIENDS),
+    ?assertEqual(nomatch, re:run(twitter_dialog:title(Again), " 1 ")),
+    ?assertEqual([{Text, <<"0">>} || {Text, _} <- Seen(Table)], Seen(Again)).
+
 %%% Muting
 
 a_friend_is_muted_and_heard_again(Config) ->
@@ -322,6 +359,18 @@ no_error_was_logged(Config) ->
     twitter_cases:no_error_was_logged(Config).
 
 %%% Helpers
+
+%% Somebody who has read a post of a friend, and is offline while this happens.
+back_after(Config, While) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
+    _ = twitter_requests:publish(Bob, <<"Before">>),
+    [_] = twitter_events:posts(Server, Alice),
+    User = twitter_cases:user(Alice),
+    ok = twitter_client:close(Alice),
+    _ = While(Bob),
+    ok = twitter_server:settle(Server, <<"pubsub.localhost">>),
+    {User, Bob}.
 
 post(Client, Text) ->
     Before = twitter_reading:ids(Client, ?MINE),

@@ -31,7 +31,7 @@
 -define(MINE, <<"/twitter/MyStream">>).
 -define(FRIENDS, <<"/twitter/FriendsStream">>).
 -define(PENDING, <<"http://jabber.org/protocol/pubsub#get-pending">>).
--define(OURS, [<<"twitter#post">>, <<"twitter#edit">>, <<"twitter#latest">>, <<"twitter#mute">>, <<"twitter#settings">>]).
+-define(OURS, [<<"twitter#post">>, <<"twitter#edit">>, <<"twitter#latest">>, <<"twitter#missed">>, <<"twitter#mute">>, <<"twitter#settings">>]).
 
 all() ->
     [

@@ -7,7 +7,7 @@
 
 -export([draw/3]).
 
-%% Of so many of his newest posts one chooses.
+%% Of so many of his newest posts one chooses; so many muted friends are named.
 -define(CHOICE, 20).
 
 %% @doc What a reader is shown at a stage: a form, or a note that there is nothing to choose from. Refused if he
@@ -118,9 +118,12 @@ content(Reader, _Row, settings) ->
 settings_content(#{jid := Jid}) ->
     #{pushes := Pushes, bodies := Bodies, catch_up := CatchUp, muted := Muted} = twitter_settings:get(Jid),
     #{instructions => [?T("The settings are for all your devices.")
-                      | [{?T("Muted: ~ts"), [lists:join(<<", ">>, [Friend || {Friend, _} <- Muted])]} || Muted =/= []]],
+                      | [{?T("Muted: ~ts"), [some([Friend || {Friend, _} <- Muted])]} || Muted =/= []]],
       values => #{<<"pushes">> => [boolean(Pushes)], <<"bodies">> => [boolean(Bodies)],
                   <<"catch_up">> => [boolean(CatchUp)]}}.
+
+some(Friends) when length(Friends) > ?CHOICE -> [some(lists:sublist(Friends, ?CHOICE)), <<", …"/utf8>>];
+some(Friends) -> lists:join(<<", ">>, Friends).
 
 %% Some clients show nothing after a form: so it says beforehand what will happen.
 audience(#{jid := Jid}) ->

@@ -316,6 +316,8 @@ a_friend_is_muted_and_heard_again(Config) ->
     ?assertEqual([], twitter_events:posts(Server, Alice)),
     ?assertEqual([], twitter_reading:ids(Alice, ?FRIENDS)),
     ?assertEqual([Id], twitter_reading:ids(Alice, Row)),
+    Settings = iolist_to_binary(twitter_dialog:instructions(twitter_dialog:execute(Alice, <<"twitter#settings">>))),
+    ?assertMatch({match, _}, re:run(Settings, BobJid)),
     Again = twitter_dialog:execute(Alice, Row),
     ?assertMatch(#{<<"until">> := [<<"unmute">>]}, twitter_dialog:values(Again)),
     Heard = twitter_dialog:reply(Alice, Again, <<>>, [{<<"until">>, <<"unmute">>}, {<<"date">>, <<>>}]),

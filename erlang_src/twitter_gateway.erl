@@ -133,9 +133,11 @@ serve(#iq{type = Type} = IQ, Serve) ->
             refuse(IQ, twitter_error:stanza_error(storage_failed, IQ#iq.lang))
     end.
 
-%% The request is not sent back with the error: it is not what the client sent any more.
-refuse(#iq{lang = Lang} = IQ, Error) ->
-    xmpp:make_error(IQ#iq{sub_els = []}, twitter_error:with_text(Error, Lang)).
+%% The request is not sent back with the error: it is not what the client sent any more. Of a command its
+%% dialog is, since there are clients that find it by nothing else.
+refuse(#iq{lang = Lang, sub_els = Els} = IQ, Error) ->
+    Dialog = [#adhoc_command{node = Id, sid = Sid} || #adhoc_command{node = Id, sid = Sid} <- Els],
+    xmpp:make_error(IQ#iq{sub_els = Dialog}, twitter_error:with_text(Error, Lang)).
 
 %% A list of all that a user has to do with names his stored node, which he knows as MyStream.
 own_names(IQ) ->

@@ -167,9 +167,10 @@ nobody_has_somebody_elses_dialog(Config) ->
             twitter_dialog:request(Client, [{<<"node">>, ?MINE}, {<<"sessionid">>, Id}, {<<"action">>, Action}],
                                    [twitter_dialog:form([{<<"text">>, <<"Not hers">>}])])
         end,
-        [Told, Unknown] = [Submit(Id) || Id <- [Sid, binary:copy(<<"0">>, byte_size(Sid))]],
+        Nought = binary:copy(<<"0">>, byte_size(Sid)),
+        [Told, Unknown] = [Submit(Id) || Id <- [Sid, Nought]],
         ?assertEqual({<<"bad-request">>, <<"bad-sessionid">>}, {twitter_answers:refusal(Told), twitter_dialog:condition(Told)}),
-        Words = [twitter_client:jid(Client)],
+        Words = [Sid, Nought],
         ?assertEqual(twitter_answers:anonymous(Unknown, Words), twitter_answers:anonymous(Told, Words))
     end,
     [Try(Client, Action) || Client <- [Bob, Desk], Action <- [<<"execute">>, <<"cancel">>, <<"next">>]],

@@ -60,6 +60,7 @@ def default_config(port: int, hosts: Sequence[str] = ("localhost",), plugin: boo
         "mod_disco": {},
         "mod_ping": {},
         "mod_privacy": {},
+        "mod_private": {},
         "mod_pubsub": pubsub,
         "mod_register": {"ip_access": "loopback"},
         "mod_roster": {},

@@ -22,7 +22,9 @@ draw(#{lang := Lang} = Reader, Row, Stage0) ->
         #{title := Title, instructions := Instructions} = Content ->
             {Fields, _Actions} = twitter_nif:stage_form(Stage),
             {executing, Stage,
-             #xdata{type = form, title = text(Lang, Title), instructions = [text(Lang, Line) || Line <- Instructions],
+             %% In one element: some clients show the first one only.
+             #xdata{type = form, title = text(Lang, Title),
+                    instructions = [iolist_to_binary(lists:join(<<" ">>, [text(Lang, Line) || Line <- Instructions]))],
                     fields = [field(Lang, Field, Content) || Field <- Fields]}}
     end.
 

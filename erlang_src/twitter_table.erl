@@ -1,5 +1,5 @@
 %%% @doc Posts as a table (XEP-0004), for clients that know forms but no pubsub. Whoever was shown a table has
-%%% read it.
+%%% read it. Above the table the posts stand once more as lines, since some clients show no tables.
 -module(twitter_table).
 
 -include_lib("xmpp/include/xmpp.hrl").
@@ -19,10 +19,10 @@ latest(Reader, Anchor) ->
     {Unread, Count} = twitter_unread:missed(Reader, ?ROWS),
     New = [key(Post) || Post <- Unread],
     View = twitter_view:open(Reader, {stream, friends}),
-    Show = fun(Post) -> row(View, Post, lists:member(key(Post), New)) end,
+    Show = fun(Post) -> {Post, lists:member(key(Post), New)} end,
     {Rows, {Posts, First, Last, Index, Total}} =
         twitter_items:page(View, {newest_first, Anchor, ?ROWS}, Show),
-    {{First, Last}, {Index > 0, Index + length(Posts) < Total}, table(Reader, title(Count), Rows)}.
+    {{First, Last}, {Index > 0, Index + length(Posts) < Total}, table(View, title(Count), Rows)}.
 
 title(0) -> {?T("The latest posts"), []};
 title(Count) -> {?T("The latest posts: ~b that you have not read"), [Count]}.
@@ -37,17 +37,31 @@ missed(Reader) ->
             #{friends := Friends} = View = twitter_view:open(Reader, {stream, friends}),
             Times = [twitter_store:micros(At) || #{at := At} <- Posts],
             ok = twitter_unread:seen(Reader, lists:min(Times), lists:max(Times)),
-            Rows = [row(View, Post, true) || #{author := Author} = Post <- Posts, lists:keymember(Author, 1, Friends)],
-            {table(Reader, {?T("Posts that you have not read: ~b"), [Count]}, Rows), Count > length(Posts)}
+            Rows = [{Post, true} || #{author := Author} = Post <- Posts, lists:keymember(Author, 1, Friends)],
+            {table(View, {?T("Posts that you have not read: ~b"), [Count]}, Rows), Count > length(Posts)}
     end.
 
 key(#{author := Author, id := Id}) -> {Author, Id}.
 
-table(#{lang := Lang} = Reader, {Title, Args}, Rows) ->
+table(#{reader := #{lang := Lang} = Reader} = View, {Title, Args}, Posts) ->
     #xdata{type = result, title = str:translate_and_format(Lang, Title, Args),
            reported = [#xdata_field{var = Var, type = Type, label = translate:translate(Lang, label(Var))}
                        || {Var, Type} <- columns(Reader)],
-           items = Rows}.
+           fields = [#xdata_field{type = fixed, values = [line(View, Row)]} || Row <- Posts],
+           items = [row(View, Row) || Row <- Posts]}.
+
+line(View, {#{at := At, payload := Payload} = Post, IsNew}) ->
+    <<Day:10/binary, $T, Minute:5/binary, _/binary>> = xmpp_util:encode_timestamp(At),
+    Mark = case IsNew of
+               true -> <<"* ">>;
+               false -> <<>>
+           end,
+    <<Mark/binary, Day/binary, " ", Minute/binary, ", ", (name(View, Post))/binary, ": ",
+      (twitter_post:title(Payload))/binary>>.
+
+name(#{friends := Friends}, #{author := Author}) ->
+    {Author, Name} = lists:keyfind(Author, 1, Friends),
+    twitter_nif:title({text, Name}).
 
 %% What others have read nobody knows here.
 columns(Reader) ->
@@ -62,17 +76,16 @@ label(<<"new">>) -> ?T("New");
 label(<<"jid">>) -> ?T("Address");
 label(<<"node">>) -> ?T("Node").
 
-row(#{reader := Reader, friends := Friends}, #{author := Author} = Post, IsNew) ->
-    {Author, Name} = lists:keyfind(Author, 1, Friends),
-    [#xdata_field{var = Var, values = [value(Var, Post, Name, IsNew)]} || {Var, _Type} <- columns(Reader)].
+row(#{reader := Reader} = View, Row) ->
+    [#xdata_field{var = Var, values = [value(Var, View, Row)]} || {Var, _Type} <- columns(Reader)].
 
-value(<<"author">>, _Post, Name, _IsNew) -> twitter_nif:title({text, Name});
+value(<<"author">>, View, {Post, _}) -> name(View, Post);
 %% All of it: rows have room for one line, but clients show how it goes on.
-value(<<"text">>, #{payload := Payload}, _Name, _IsNew) ->
+value(<<"text">>, _View, {#{payload := Payload}, _}) ->
     binary:replace(twitter_post:text(Payload), [<<"\r\n">>, <<"\n">>, <<"\r">>], <<" ">>, [global]);
-value(<<"published">>, #{at := At}, _Name, _IsNew) -> xmpp_util:encode_timestamp(At);
-value(<<"new">>, _Post, _Name, true) -> <<"1">>;
-value(<<"new">>, _Post, _Name, false) -> <<"0">>;
-value(<<"jid">>, #{author := Author}, _Name, _IsNew) -> Author;
+value(<<"published">>, _View, {#{at := At}, _}) -> xmpp_util:encode_timestamp(At);
+value(<<"new">>, _View, {_Post, true}) -> <<"1">>;
+value(<<"new">>, _View, {_Post, false}) -> <<"0">>;
+value(<<"jid">>, _View, {#{author := Author}, _}) -> Author;
 %% That below its author: two may have used the same id.
-value(<<"node">>, #{author := Author, id := Id}, _Name, _IsNew) -> twitter_path:id({post, {{friend, Author}, Id}}).
+value(<<"node">>, _View, {#{author := Author, id := Id}, _}) -> twitter_path:id({post, {{friend, Author}, Id}}).

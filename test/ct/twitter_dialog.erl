@@ -6,7 +6,7 @@
 -export([execute/2, reply/4, request/3, form/1, form/2]).
 -export([list/1, is_offered/2]).
 -export([status/1, sid/1, note/1, actions/1, condition/1]).
--export([title/1, instructions/1, types/1, values/1, options/2, table/1]).
+-export([title/1, instructions/1, types/1, values/1, options/2, table/1, lines/1]).
 
 -type place() :: twitter_requests:place().
 %% The values of each field; one may stand for a list of one.
@@ -127,6 +127,12 @@ table(Answer) ->
         end
      || Item <- children(<<"item">>, Data), Row <- [fields(Item)]
     ].
+
+%% @doc The lines of text among the fields.
+-spec lines(Answer :: #xmlel{}) -> [binary()].
+lines(Answer) ->
+    [fxml:get_path_s(Field, [{elem, <<"value">>}, cdata])
+     || Field <- children(<<"field">>, data(Answer)), fxml:get_tag_attr_s(<<"type">>, Field) =:= <<"fixed">>].
 
 command(Answer) -> fxml:get_subtag(twitter_answers:result(Answer), <<"command">>).
 

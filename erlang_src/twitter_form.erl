@@ -85,7 +85,7 @@ content(Reader, Row, {edit, {Id, HasText, _}}) ->
     Instructions = case HasText of
                        true -> [?T("Everybody who got the post gets the new text, or is told that it is deleted.") | Plain];
                        false -> [?T("You can delete this post, but not change it: you are not allowed to post here."),
-                                 {"~ts", [twitter_post:title(Payload)]}]
+                                 {<<"~ts">>, [twitter_post:title(Payload)]}]
                    end,
     #{title => ?T("Edit or delete a post"), instructions => Instructions,
       values => #{<<"text">> => lines(twitter_post:text(Payload)), <<"delete">> => [<<"0">>]}};
@@ -156,7 +156,7 @@ span(<<"unmute">>) -> ?T("Not any longer").
 
 %%% Words
 
-text(Lang, {Format, Args}) -> str:translate_and_format(Lang, unicode:characters_to_binary(Format), Args);
+text(Lang, {Format, Args}) -> str:translate_and_format(Lang, Format, Args);
 text(Lang, Text) -> translate:translate(Lang, Text).
 
 one_line(Name) -> twitter_nif:title({text, Name}).

@@ -22,6 +22,7 @@
     the_oldest_dialog_goes/1,
     without_private_storage_there_are_no_settings/1,
     readers_from_elsewhere_read/1,
+    who_is_nobody_has_nothing_of_his_own/1,
     mod_pubsub_has_its_own/1,
     no_error_was_logged/1
 ]).
@@ -51,12 +52,15 @@ all() ->
         the_oldest_dialog_goes,
         without_private_storage_there_are_no_settings,
         readers_from_elsewhere_read,
+        who_is_nobody_has_nothing_of_his_own,
         mod_pubsub_has_its_own,
         no_error_was_logged
     ].
 
 init_per_suite(Config) ->
-    twitter_cases:start(Config, #{hosts => [<<"localhost">>, <<"other.localhost">>]}).
+    twitter_cases:start(Config, #{
+        hosts => [<<"localhost">>, <<"other.localhost">>], options => #{auth_method => [mnesia, anonymous]}
+    }).
 
 end_per_suite(Config) ->
     twitter_cases:stop(Config).
@@ -376,6 +380,15 @@ readers_from_elsewhere_read(Config) ->
         end
      || Node <- [?FRIENDS, <<"twitter#latest">>]
     ].
+
+%% He has logged in without an account.
+who_is_nobody_has_nothing_of_his_own(Config) ->
+    Nobody = twitter_client:anonymous(twitter_cases:server(Config), <<"localhost">>),
+    ?assertEqual([?PENDING, <<"twitter#latest">>], [Node || {Node, _} <- twitter_dialog:list(place(Nobody))]),
+    Refused = [Node || Node <- [?ROOT, ?MINE | ?OURS], twitter_answers:refusal(twitter_dialog:execute(place(Nobody), Node)) =/= none],
+    ?assertEqual([?ROOT, ?MINE | ?OURS] -- [<<"twitter#latest">>], Refused),
+    ?assertNot(twitter_dialog:is_offered(place(Nobody), ?MINE)),
+    ok = twitter_client:close(Nobody).
 
 mod_pubsub_has_its_own(Config) ->
     {Alice, _, _, _} = people(Config),

@@ -29,6 +29,7 @@ start(ServerHost, _Opts) ->
                                   ejabberd_hooks:add(Hook, ServerHost, Module, Function, Priority)
                           end, hooks()),
             ok = twitter_commands:register(),
+            ok = twitter_words:learn(),
             {ok, Pid};
         {error, Reason} ->
             ok = withdraw(ServerHost),
@@ -54,6 +55,7 @@ withdraw(ServerHost) ->
     case [Host || Host <- ejabberd_option:hosts(), Host =/= ServerHost, gen_mod:is_loaded(Host, ?MODULE)] of
         [] ->
             ok = twitter_commands:unregister(),
+            ok = twitter_words:forget(),
             twitter_c2s:withdraw();
         [_ | _] -> ok
     end.

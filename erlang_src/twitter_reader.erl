@@ -15,6 +15,7 @@
 %% @doc The sender of a request to a pubsub host; refused while the host is not served.
 -spec new(iq()) -> reader().
 new(#iq{from = From, to = #jid{lserver = Host}, lang = Lang} = IQ) ->
+    ok = twitter_words:refresh(),
     Bare = jid:remove_resource(jid:make(jid:tolower(From))),
     case twitter_service:find(Host) of
         {ok, Service} ->

@@ -27,6 +27,8 @@
     resource => binary(),
     %% The first presence; `none' to stay unavailable. Default 0.
     priority => integer() | none,
+    %% The language of the stream.
+    lang => binary(),
     %% The client ends when this process does; default: the caller.
     owner => pid()
 }.
@@ -67,7 +69,7 @@ login(Server, Host, Mechanism, Secret, Options) ->
     Owner = maps:get(owner, Options, self()),
     {ok, Client} = gen_server:start(?MODULE, {twitter_server:port(Server), Owner}, []),
     try
-        ok = open_stream(Client, Host),
+        ok = open_stream(Client, Host, Options),
         raw(Client, [
             <<"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='">>, Mechanism, <<"'>">>,
             Secret, <<"</auth>">>
@@ -77,7 +79,7 @@ login(Server, Host, Mechanism, Secret, Options) ->
             Failure -> error({login_failed, Failure})
         end,
         ok = gen_server:call(Client, reset_stream),
-        ok = open_stream(Client, Host),
+        ok = open_stream(Client, Host, Options),
         ok = bind(Client, Options),
         announce(Client, maps:get(priority, Options, 0)),
         Client
@@ -87,9 +89,10 @@ login(Server, Host, Mechanism, Secret, Options) ->
             erlang:raise(Class, Reason, Stack)
     end.
 
-open_stream(Client, Host) ->
+open_stream(Client, Host, Options) ->
     raw(Client, [
         <<"<stream:stream xmlns='jabber:client' version='1.0' ">>,
+        [[<<"xml:lang='">>, Lang, <<"' ">>] || Lang <- maps:values(maps:with([lang], Options))],
         <<"xmlns:stream='http://etherx.jabber.org/streams' to='">>, Host, <<"'>">>
     ]),
     #xmlel{} = expect(Client, one_of([<<"stream:features">>])),

@@ -66,6 +66,7 @@ check python python_bench
 check xref xref
 check dialyzer bash -c "$here/dialyze.escript $beams/*.beam"
 check edoc edoc
+check words $here/words.escript
 
 echo "checks: $passed passed, $failed failed"
 echo "$passed $failed" >"$result"

@@ -11,6 +11,8 @@
 //! | [`lines`] | the lines of a roster, as the server gives them |
 //! | [`friends`] | who sees whom, from a roster |
 //! | [`post`] | what may be published, and what a person reads in it |
+//! | `entry` | the words of an Atom entry |
+//! | `prose`, `markup` | XHTML and HTML as plain text; HTML as tags and texts |
 //! | `xml` | what can be said of XML without reading it as a tree |
 //! | [`title`] | any text as one short line, or as plain text |
 //! | `characters` | what nobody sees in a text, and what turns it around |
@@ -40,6 +42,7 @@ pub mod cache;
 mod characters;
 pub mod cursor;
 pub mod dialog;
+mod entry;
 pub mod failpoints;
 pub mod fanout;
 mod forgetful;
@@ -47,6 +50,7 @@ pub mod friends;
 pub mod jid;
 pub mod lines;
 mod lru;
+mod markup;
 pub mod meter;
 pub mod metrics;
 mod names;
@@ -55,6 +59,7 @@ pub mod path;
 pub mod portions;
 pub mod post;
 mod progress;
+mod prose;
 pub mod rate;
 pub mod report;
 pub mod rosters;

@@ -4,7 +4,9 @@ use std::panic::catch_unwind;
 
 use minidom::{Element, Node};
 
+use crate::entry::{self, Words, ATOM};
 use crate::failpoints::point;
+use crate::prose::of_xhtml;
 use crate::title::{one_line, plain};
 use crate::xml::{is_too_deep, stands_alone};
 
@@ -13,8 +15,11 @@ pub use crate::xml::MAX_DEPTH;
 /// The longest item id, in bytes. Storage rewrites the list of an author's ids at each post.
 pub const MAX_ID: usize = 255;
 
-const ATOM: &str = "http://www.w3.org/2005/Atom";
 const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+const XHTML: [&str; 2] = [
+    "http://www.w3.org/1999/xhtml",
+    "http://jabber.org/protocol/xhtml-im",
+];
 
 /// A publish request, counted: what its `<publish/>` holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,10 +115,11 @@ impl Payload<'_> {
         }
     }
 
-    /// The plain text that a person would read: of an Atom entry its title, else its content, else
-    /// its summary; of any other element all its character data; if there is none, the element's
-    /// name in parentheses. It can stand behind an address: see [`plain`]. Shows something, unless it is a
-    /// text that shows nothing. Cost: O(bytes).
+    /// The plain text that a person would read. Of an Atom entry that is its title, then its content, else its
+    /// summary; if one begins with the other, the longer one alone. What is there both as text and as XHTML is
+    /// taken as text; XHTML and HTML become lines. Of any other element it is its child `body`, else all its
+    /// character data; if there is none, the element's name in parentheses. It can stand behind an address: see
+    /// [`plain`]. Shows something, unless it is a text that shows nothing. Cost: O(bytes).
     ///
     /// ```
     /// use twitter_core::post::Payload;
@@ -124,22 +130,31 @@ impl Payload<'_> {
     /// ```
     #[must_use]
     pub fn text(&self) -> String {
-        match self {
-            Self::Text(text) => plain(text),
-            Self::Element(xml) if is_too_deep(xml) => plain(&unreadable(xml)),
-            Self::Element(xml) => match catch_unwind(|| element(xml)) {
-                Ok(Ok(element)) => plain(&element_text(&element)),
-                // A defect of the parser must not keep a post, and its whole page, from being read.
-                Ok(Err(_)) | Err(_) => plain(&unreadable(xml)),
-            },
-        }
+        plain(&self.words().whole())
     }
 
-    /// The text as one short line, clean enough for a row in a service browser: white space
-    /// collapsed, control and bidirectional characters dropped, not too long: see [`crate::title`].
+    /// The same where there is room for one short line, such as a row in a service browser: of an Atom entry
+    /// its title, if it has one. White space is collapsed, control and bidirectional characters are dropped, and
+    /// it is not too long: see [`crate::title`].
     #[must_use]
     pub fn title(&self) -> String {
-        one_line(&self.text())
+        one_line(&plain(&self.words().first()))
+    }
+
+    fn words(&self) -> Words {
+        let text = match self {
+            Self::Text(text) => (*text).to_owned(),
+            Self::Element(xml) if is_too_deep(xml) => unreadable(xml),
+            Self::Element(xml) => match catch_unwind(|| Ok(element_words(&element(xml)?))) {
+                Ok(Ok(words)) => return words,
+                // A defect of the parser must not keep a post, and its whole page, from being read.
+                Ok(Err::<_, minidom::Error>(_)) | Err(_) => unreadable(xml),
+            },
+        };
+        Words {
+            text,
+            ..Words::default()
+        }
     }
 }
 
@@ -149,31 +164,39 @@ fn element(xml: &str) -> Result<Element, minidom::Error> {
     Element::from_reader_with_prefixes(xml.as_bytes(), PUBSUB.to_owned())
 }
 
-fn element_text(element: &Element) -> String {
-    let chosen = if element.is("entry", ATOM) {
-        ["title", "content", "summary"]
-            .iter()
-            .filter_map(|name| element.get_child(name, ATOM))
-            .map(all_text)
-            .find(|text| shows_something(text))
-            .unwrap_or_default()
+fn element_words(element: &Element) -> Words {
+    let mut words = if element.is("entry", ATOM) {
+        entry::words(element)
     } else {
-        all_text(element)
+        Words {
+            text: other_text(element),
+            ..Words::default()
+        }
     };
-    if shows_something(&chosen) {
-        chosen
-    } else {
-        format!("({})", element.name())
+    if words.heading.is_empty() && !shows_something(&words.text) {
+        words.text = format!("({})", element.name());
     }
+    words
 }
 
-fn shows_something(text: &str) -> bool {
+fn other_text(element: &Element) -> String {
+    if XHTML.contains(&element.ns().as_str()) {
+        return of_xhtml(element);
+    }
+    element
+        .get_child("body", element.ns().as_str())
+        .map(all_text)
+        .filter(|text| shows_something(text))
+        .unwrap_or_else(|| all_text(element))
+}
+
+pub(crate) fn shows_something(text: &str) -> bool {
     !one_line(text).is_empty()
 }
 
 /// All character data below the element, blocks separated by spaces. Recursion is bounded by
 /// [`MAX_DEPTH`], which the caller has checked.
-fn all_text(element: &Element) -> String {
+pub(crate) fn all_text(element: &Element) -> String {
     fn collect(element: &Element, out: &mut String) {
         for node in element.nodes() {
             match node {
@@ -283,10 +306,10 @@ mod tests {
         for (xml, text) in [
             (
                 atom("<title> Title </title><content>Content</content>"),
-                "Title",
+                "Title\n\nContent",
             ),
             (atom("<title/><content>Content</content>"), "Content"),
-            (atom(&format!("<title> </title>{xhtml}")), "One two & three"),
+            (atom(&format!("<title> </title>{xhtml}")), "One\n\ntwo & three"),
             (atom("<summary>Sum</summary>"), "Sum"),
             (atom("<id>1</id>"), "(entry)"),
             (
@@ -298,6 +321,24 @@ mod tests {
             ("<empty/>".into(), "(empty)"),
             ("<hidden>\u{200b}</hidden>".into(), "(hidden)"),
             ("<a>".repeat(100_000), "(a)"),
+            (
+                "<message xmlns='jabber:client'><subject>No</subject><body>Yes</body></message>".into(),
+                "Yes",
+            ),
+            (
+                "<message xmlns='jabber:client'><body/><a>All</a></message>".into(),
+                "All",
+            ),
+            (
+                "<x xmlns='urn:x'><body xmlns='urn:y'>All</body> of it</x>".into(),
+                "All of it",
+            ),
+            (
+                "<html xmlns='http://jabber.org/protocol/xhtml-im'><body xmlns='http://www.w3.org/1999/xhtml'>\
+                 <p>One</p><p>two</p></body></html>"
+                    .into(),
+                "One\n\ntwo",
+            ),
         ] {
             assert_eq!(Payload::Element(&xml).text(), text, "{:.60}", xml);
         }

@@ -4,10 +4,10 @@ use arbitrary::Arbitrary;
 use twitter_core::post::MAX_DEPTH;
 
 const ATOM: &str = "http://www.w3.org/2005/Atom";
-const NAMES: [&str; 5] = ["entry", "title", "content", "a", "div"];
+const NAMES: [&str; 6] = ["entry", "title", "content", "a", "div", "body"];
 /// Of elements without one: that of the item around them.
 const DEFAULT: &str = "http://jabber.org/protocol/pubsub";
-const WORDS: [&str; 4] = ["word", " ", "&lt;", "\u{200b}"];
+const WORDS: [&str; 6] = ["word", " ", "&lt;", "\u{200b}", "…", "..."];
 const NAMESPACES: [Option<&str>; 4] = [None, Some(ATOM), Some("urn:x"), Some(DEFAULT)];
 
 /// An element; what is left open at the end is closed.
@@ -134,26 +134,56 @@ impl Tree<'_> {
         deepest
     }
 
-    /// What a person reads in it.
-    pub fn text(&self) -> String {
+    /// What a person reads in it: all, and before it is made one line, its title.
+    pub fn text(&self) -> (String, String) {
         let events = self.events();
         let Some(Event::Open(name, namespace)) = events.first() else {
             unreachable!("a tree begins with its root");
         };
-        let found = if *name == "entry" && *namespace == Some(ATOM) {
-            let texts = ["title", "content", "summary"].map(|name| child_text(&events, name));
-            texts.into_iter().flatten().find(|text| shows(text))
+        let (heading, text) = if *name == "entry" && *namespace == Some(ATOM) {
+            let [title, content, summary] =
+                ["title", "content", "summary"].map(|name| child_text(&events, name, ATOM));
+            (title, content.or(summary))
         } else {
-            Some(character_data(&events))
+            let own = namespace.unwrap_or(DEFAULT);
+            let data = Some(character_data(&events)).filter(|text| shows(text));
+            (None, child_text(&events, "body", own).or(data))
         };
-        found
-            .filter(|text| shows(text))
-            .unwrap_or_else(|| format!("({name})"))
+        match (heading, text) {
+            (None, None) => (format!("({name})"), format!("({name})")),
+            (Some(only), None) | (None, Some(only)) => (only.clone(), only),
+            (Some(heading), Some(text)) if begins(&text, &heading) => (text, heading),
+            (Some(heading), Some(text)) if begins(&heading, &text) => (heading.clone(), heading),
+            (Some(heading), Some(text)) => (format!("{heading}\n\n{text}"), heading),
+        }
     }
 }
 
-/// The text of the first child of this name in the namespace of Atom.
-fn child_text(events: &[Event], wanted: &str) -> Option<String> {
+/// Whether a text begins with other words, of which the last may be cut short where they say so.
+fn begins(text: &str, other: &str) -> bool {
+    let other = other.trim_end();
+    let whole = other.strip_suffix('…').or(other.strip_suffix("..."));
+    let is_cut = whole.is_some();
+    let words: Vec<&str> = whole.unwrap_or(other).split_whitespace().collect();
+    let mut rest = text.trim_start();
+    for (at, word) in words.iter().enumerate() {
+        let Some(after) = rest.strip_prefix(word) else {
+            return false;
+        };
+        let is_last = at + 1 == words.len();
+        if is_last {
+            return is_cut || !after.starts_with(char::is_alphanumeric);
+        }
+        if !after.starts_with(char::is_whitespace) {
+            return false;
+        }
+        rest = after.trim_start();
+    }
+    true
+}
+
+/// The text of the first child of this name in this namespace that shows something.
+fn child_text(events: &[Event], wanted: &str, own: &str) -> Option<String> {
     let mut namespaces = Vec::new();
     let mut start = None;
     for (at, event) in events.iter().enumerate() {
@@ -162,15 +192,20 @@ fn child_text(events: &[Event], wanted: &str) -> Option<String> {
                 let inherited = namespaces.last().copied().unwrap_or(DEFAULT);
                 let namespace = namespace.unwrap_or(inherited);
                 namespaces.push(namespace);
-                if namespaces.len() == 2 && *name == wanted && namespace == ATOM {
-                    start = start.or(Some(at));
+                if namespaces.len() == 2 && *name == wanted && namespace == own {
+                    start = Some(at);
                 }
             }
             Event::Text(_) => {}
             Event::Close => {
                 namespaces.pop();
-                if let (Some(start), 1) = (start, namespaces.len()) {
-                    return Some(character_data(&events[start..=at]));
+                if namespaces.len() == 1 {
+                    let text = start
+                        .take()
+                        .map(|start| character_data(&events[start..=at]));
+                    if let Some(text) = text.filter(|text| shows(text)) {
+                        return Some(text);
+                    }
                 }
             }
         }

@@ -58,7 +58,7 @@ moment(Micros) ->
 post(#{jid := Author} = Reader, Text) ->
     Id = twitter_publish:new_id(),
     Now = erlang:timestamp(),
-    publish(Reader, Id, [twitter_entry:new(Author, Id, Text, {Now, Now}) || Text =/= <<>>]),
+    publish(Reader, Id, [twitter_entry:new(Author, Id, Text, {Now, Now}) || not twitter_entry:is_blank(Text)]),
     Id.
 
 %% Not a post that is deleted meanwhile: that would come back.
@@ -70,7 +70,8 @@ replace(#{jid := Author, name := Name, service := Service, lang := Lang} = Reade
               case twitter_index:read(Service, [Post]) of
                   [{_Bytes, #{at := Published, payload := Payload}}] ->
                       Times = {Published, erlang:timestamp()},
-                      publish(Reader, Id, [twitter_entry:renewed(Payload, Author, Id, Text, Times)]);
+                      publish(Reader, Id, [twitter_entry:renewed(Payload, Author, Id, Text, Times)
+                                           || not twitter_entry:is_blank(Text)]);
                   [gone] -> twitter_error:refuse(not_found, Lang)
               end
       end).

@@ -67,8 +67,8 @@ struct Prose {
     lists: Vec<Option<usize>>,
     /// How many elements are open in which white space is kept.
     kept: usize,
-    /// Links that are open: where they lead, and where their texts begin.
-    links: Vec<(String, usize)>,
+    /// Links that are open: where they lead, and where their texts begin, if they have.
+    links: Vec<(String, Option<usize>)>,
 }
 
 impl Prose {
@@ -103,6 +103,10 @@ impl Prose {
         self.marker.clear();
         self.breaks = 0;
         self.space = false;
+        let here = self.text.len();
+        let new = self.links.iter_mut().rev();
+        new.take_while(|(_, start)| start.is_none())
+            .for_each(|(_, start)| *start = Some(here));
     }
 
     /// What comes next stands on a line of its own, after so many line feeds.
@@ -136,7 +140,7 @@ impl Prose {
             "img" => self.say(&attribute("alt").unwrap_or_default()),
             "a" => {
                 let address = attribute("href").unwrap_or_default();
-                self.links.push((address, self.text.len()));
+                self.links.push((address, None));
             }
             _ => {}
         }
@@ -177,7 +181,8 @@ impl Prose {
         let Some(scheme) = SCHEMES.iter().find(|scheme| address.starts_with(**scheme)) else {
             return;
         };
-        let text = self.text.get(start..).unwrap_or_default().trim();
+        let text = start.and_then(|start| self.text.get(start..));
+        let text = text.unwrap_or_default().trim();
         let bare = |text: &str| {
             text.trim_start_matches(scheme)
                 .trim_end_matches('/')

@@ -108,6 +108,10 @@ fn links_say_where_they_lead() {
             "A cat (https://example.org/a)",
         ),
         (
+            "<ul><li><a href='https://e.org'>https://e.org</a></li></ul>",
+            "• https://e.org",
+        ),
+        (
             "<a href='javascript:alert(1)'>here</a><a href='/a'>, there</a><a>.</a>",
             "here, there.",
         ),

@@ -12,6 +12,7 @@
 -type host() :: binary().
 -type failure() :: {error, atom(), pos_integer(), string()}.
 
+-define(NS_UNREAD, <<"urn:ejabberd:twitter:unread">>).
 %% Codes of errors, beside ejabberd's own.
 -define(NO_USER, 10101).
 -define(NO_SERVICE, 10102).
@@ -57,8 +58,35 @@ export(User, Host) ->
     serving(User, Host,
             fun(#jid{} = Author, #{host := PubsubHost}) ->
                     Name = jid:encode(Author),
-                    twitter_nif:export(Name, lists:map(fun exported/1, twitter_store:all(PubsubHost, Name)))
+                    Posts = lists:map(fun exported/1, twitter_store:all(PubsubHost, Name)),
+                    twitter_nif:export(Name, settings(Author), marks(Author), Posts)
             end).
+
+settings(User) ->
+    case twitter_settings:stored(User) of
+        {ok, #{pushes := Pushes, bodies := Bodies, catch_up := CatchUp, muted := Muted}} ->
+            {Pushes, Bodies, CatchUp, [{Friend, until(Until)} || {Friend, Until} <- Muted]};
+        none ->
+            undefined;
+        {error, unavailable} = Error ->
+            checked(Error)
+    end.
+
+until(forever) -> undefined;
+until(Micros) ->
+    Seconds = Micros div 1_000_000,
+    xmpp_util:encode_timestamp({Seconds div 1_000_000, Seconds rem 1_000_000, Micros rem 1_000_000}).
+
+%% What he has read, at each pubsub host.
+marks(#jid{lserver = LServer} = User) ->
+    case twitter_private:is_available(LServer) andalso twitter_private:read(User, ?NS_UNREAD) of
+        {ok, #xmlel{children = Children}} ->
+            [{fxml:get_tag_attr_s(<<"host">>, Mark), fxml:get_tag_cdata(Mark)} || #xmlel{} = Mark <- Children];
+        {error, unavailable} = Error ->
+            checked(Error);
+        _ ->
+            []
+    end.
 
 exported({#{id := Id, at := At, payload := Payload}, Changed}) ->
     {Id, xmpp_util:encode_timestamp(At), xmpp_util:encode_timestamp(Changed), twitter_post:readable(Payload)}.
@@ -78,13 +106,16 @@ purge_user(User, Host) ->
                         false ->
                             Name = jid:encode(Author),
                             Delete = fun() -> twitter_store:delete_node(PubsubHost, Author) end,
-                            deleted(twitter_writer:run(Service, Name, Delete))
+                            checked(twitter_writer:run(Service, Name, Delete))
                     end,
-                    {ok, "All posts are deleted"}
+                    checked(twitter_settings:reset(Author, Service)),
+                    {ok, "Posts, settings and read marks are deleted"}
             end).
 
-deleted(ok) -> ok;
-deleted({error, Error}) -> throw({refused, Error}).
+-spec checked(ok | {error, unavailable | #stanza_error{}}) -> ok.
+checked(ok) -> ok;
+checked({error, unavailable}) -> twitter_error:refuse(storage_failed, ejabberd_option:language());
+checked({error, Error}) -> throw({refused, Error}).
 
 %% @doc Numbers about a vhost.
 -spec stats(host()) -> [{Name :: binary(), non_neg_integer()}] | failure().

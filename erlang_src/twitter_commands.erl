@@ -33,13 +33,16 @@ commands() ->
                    "Whose they are, their ids, when they were published, and what a person reads in them",
                    [{"bob@example.org", "4B2C8277256F0A19", "2008-05-01T10:00:00Z", "Hello"}]}),
      user_command(twitter_export, export, "All that is stored of a user's microblog, as JSON",
-                  "Every post with its id, times, text and XML. It is made in memory.",
+                  "Every post with its id, times, text and XML; his settings and mutes; and what he has read, "
+                  "at each pubsub host. Times are in UTC. It is made in memory.",
                   [],
-                  {{json, string}, "A JSON object", "{\"user\":\"alice@example.org\",\"posts\":[]}"}),
+                  {{json, string}, "A JSON object",
+                   "{\"user\":\"alice@example.org\",\"settings\":null,\"read_marks\":[],\"posts\":[]}"}),
      user_command(twitter_purge_user, purge_user, "Delete all that is stored of a user's microblog",
-                  "The account stays. Works also for what is left of an account that is gone.",
+                  "Posts, settings, mutes and read marks. The account stays. Works also for what is left of an "
+                  "account that is gone.",
                   [],
-                  {{res, restuple}, "Whether nothing is left", {ok, "All posts are deleted"}}),
+                  {{res, restuple}, "Whether nothing is left", {ok, "Posts, settings and read marks are deleted"}}),
      command(twitter_reload, reload, "Forget what is in memory of a host's microblogs, and read it anew",
              "Posts are read from the database again, rights from the rosters, and sessions from "
              "ejabberd's table. Nothing of it should ever be needed.",

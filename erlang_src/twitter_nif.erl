@@ -7,7 +7,7 @@
 
 -export([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
 -export([check_draft/5, max_depth/0, text/1, title/1]).
--export([friends/2, batches/2, export/2]).
+-export([friends/2, batches/2, export/4]).
 -export([rates_new/0, take_post/5]).
 -export([settings_read/1, settings_write/1, settings_view/2, settings_set/4, settings_mute/4, settings_unmute/2,
          settings_heard/3, settings_share/4]).
@@ -30,7 +30,7 @@
 -on_load(load_library/0).
 -nifs([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
 -nifs([check_draft/5, max_depth/0, text/1, title/1]).
--nifs([friends/2, batches/2, export/2]).
+-nifs([friends/2, batches/2, export/4]).
 -nifs([rates_new/0, take_post/5]).
 -nifs([settings_read/1, settings_write/1, settings_view/2, settings_set/4, settings_mute/4, settings_unmute/2,
        settings_heard/3, settings_share/4]).
@@ -275,9 +275,14 @@ remembered_recheck(_Rosters, _Author, _Fanout) -> erlang:nif_error(nif_not_loade
 -spec batches([item_id()], MaxBytes :: pos_integer()) -> [[item_id()]].
 batches(_Ids, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc All posts of a user as JSON; times as XEP-0082 writes them.
--spec export(User :: jid(), [{item_id(), Published :: binary(), Updated :: binary(), payload()}]) -> binary().
-export(_User, _Posts) -> erlang:nif_error(nif_not_loaded).
+%% @doc All that is stored of a user as JSON; times as XEP-0082 writes them. Who is muted for ever, or has no
+%% settings: `undefined'.
+-spec export(User :: jid(),
+             Settings :: {Pushes :: boolean(), Bodies :: boolean(), CatchUp :: boolean(),
+                          Muted :: [{Friend :: jid(), Until :: binary() | undefined}]} | undefined,
+             Marks :: [{Host :: binary(), Mark :: binary()}],
+             [{item_id(), Published :: binary(), Updated :: binary(), payload()}]) -> binary().
+export(_User, _Settings, _Marks, _Posts) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc Nobody has posted yet.
 -spec rates_new() -> rates().

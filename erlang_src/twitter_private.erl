@@ -8,7 +8,10 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([is_available/1, read/2, write/2, write_of_host/2]).
+-export([is_available/1, read/2, write/2, write_of_host/2, erase/1]).
+
+%% Under which the plugin keeps something.
+-define(NAMESPACES, [<<"urn:ejabberd:twitter:settings">>, <<"urn:ejabberd:twitter:unread">>]).
 
 %% @doc Whether a vhost has such storage. Without it nobody there has settings, and nobody misses anything.
 -spec is_available(LServer :: binary()) -> boolean().
@@ -23,6 +26,8 @@ read(#jid{luser = LUser, lserver = LServer}, Namespace) ->
     try is_available(LServer) andalso mod_private:get_data(LUser, LServer, [{Namespace, None}]) of
         false -> {error, unavailable};
         [None] -> none;
+        %% Erased.
+        [#xmlel{attrs = [{<<"xmlns">>, Namespace}], children = []}] -> none;
         [#xmlel{children = Children} = Stored] ->
             {ok, Stored#xmlel{children = [cut(Child) || Child <- Children]}};
         {error, _} -> {error, unavailable}
@@ -54,6 +59,28 @@ write_of_host(LServer, Element) ->
     case is_available(LServer) of
         true -> set(jid:make(LServer), Element);
         false -> {error, unavailable}
+    end.
+
+%% @doc Deletes all that the plugin keeps for a local user, or of one who has no account any more.
+-spec erase(jid:jid()) -> ok | {error, unavailable}.
+erase(#jid{lserver = LServer} = User) ->
+    case is_available(LServer) of
+        true -> erase(User, ?NAMESPACES);
+        false -> ok
+    end.
+
+%% Older versions of mod_private delete all of a user or nothing: so an empty element stands for nothing.
+erase(_User, []) ->
+    ok;
+erase(User, [Namespace | Namespaces]) ->
+    Erased = case read(User, Namespace) of
+                 {ok, _} -> set(User, #xmlel{name = <<"none">>, attrs = [{<<"xmlns">>, Namespace}]});
+                 none -> ok;
+                 {error, unavailable} = Error -> Error
+             end,
+    case Erased of
+        ok -> erase(User, Namespaces);
+        {error, _} -> Erased
     end.
 
 set(User, Element) ->

@@ -8,7 +8,7 @@
 -include_lib("xmpp/include/xmpp.hrl").
 
 -export([are_available/1, get/1, heard/2]).
--export([set/4, mute/3, unmute/2]).
+-export([set/4, mute/3, unmute/2, reset/2, stored/1]).
 -export([share/3, forget/1]).
 -export_type([settings/0]).
 
@@ -27,7 +27,10 @@ are_available(#{jid := #jid{lserver = LServer}} = Reader) ->
 %% @doc The settings of a local user. Mutes that have ended are left out.
 -spec get(jid:jid()) -> settings().
 get(User) ->
-    {Pushes, Bodies, CatchUp, Muted} = twitter_nif:settings_view(or_default(read(User)), now_micros()),
+    view(or_default(read(User))).
+
+view(Settings) ->
+    {Pushes, Bodies, CatchUp, Muted} = twitter_nif:settings_view(Settings, now_micros()),
     #{pushes => Pushes, bodies => Bodies, catch_up => CatchUp, muted => Muted}.
 
 %% @doc Of a local user's friends, those whose posts stand in his FriendsStream at this moment.
@@ -53,6 +56,25 @@ mute(Reader, Friend, Until) ->
 -spec unmute(twitter_reader:reader(), Friend :: twitter_nif:jid()) -> ok.
 unmute(Reader, Friend) ->
     change(Reader, fun(Settings) -> {ok, twitter_nif:settings_unmute(Settings, Friend)} end).
+
+%% @doc Everything is as for somebody who was never here: settings, mutes, and what he has read.
+-spec reset(jid:jid(), twitter_service:served()) -> ok | {error, unavailable | #stanza_error{}}.
+reset(User, Service) ->
+    Erased = twitter_writer:run(Service, jid:encode(User), fun() -> twitter_private:erase(User) end),
+    changed(User),
+    case Erased of
+        ok -> twitter_store:sync();
+        {error, unavailable} -> Erased
+    end.
+
+%% @doc What is stored of a local user's settings; `none' where there is no storage.
+-spec stored(jid:jid()) -> {ok, settings()} | none | {error, unavailable}.
+stored(#jid{lserver = LServer} = User) ->
+    case twitter_private:is_available(LServer) andalso read(User) of
+        {ok, Settings} -> {ok, view(Settings)};
+        {error, unavailable} -> {error, unavailable};
+        _ -> none
+    end.
 
 change(Reader, Change) ->
     change(Reader, Change, fun(_WantsPushes) -> ok end).

@@ -9,6 +9,8 @@
     posts_go_with_the_account/1,
     a_user_deletes_his_account/1,
     who_comes_later_starts_anew/1,
+    settings_go_while_he_is_online/1,
+    settings_go_while_they_are_changed/1,
     an_account_without_posts_goes/1,
     an_account_goes_while_mod_twitter_is_stopped/1,
     an_account_goes_while_there_is_no_plugin/1,
@@ -24,6 +26,8 @@ all() ->
         posts_go_with_the_account,
         a_user_deletes_his_account,
         who_comes_later_starts_anew,
+        settings_go_while_he_is_online,
+        settings_go_while_they_are_changed,
         an_account_without_posts_goes,
         an_account_goes_while_mod_twitter_is_stopped,
         an_account_goes_while_there_is_no_plugin,
@@ -91,6 +95,54 @@ who_comes_later_starts_anew(Config) ->
     ok = twitter_server:restart(Server),
     [{_, <<"same">>, <<"new">>}] = twitter_reading:entries(twitter_users:login(Server, Bob), ?FRIENDS).
 
+%% What his session remembers goes with it.
+settings_go_while_he_is_online(Config) ->
+    Server = twitter_cases:server(Config),
+    [{Name, Host} = Alice, Bob, _] = friends(Config),
+    [AliceClient, BobClient] = [twitter_users:login(Server, User) || User <- [Alice, Bob]],
+    ok = change(Server, Alice, mute, [twitter_client:bare(BobClient), forever]),
+    ok = change(Server, Alice, set, [true, false, true]),
+    _ = twitter_requests:publish(BobClient, <<"muted">>),
+    [] = twitter_events:posts(Server, AliceClient),
+    ok = twitter_users:unregister(Server, Alice),
+    ok = await_end(AliceClient),
+    [] = kept(Server, Alice),
+    Alice = twitter_users:register(Server, Name, Host),
+    ok = twitter_users:befriend(Server, Alice, Bob),
+    Anew = twitter_users:login(Server, Alice),
+    Id = twitter_requests:publish(BobClient, <<"heard">>),
+    [Event] = twitter_events:received(Server, Anew),
+    [{item, _, Id, _}] = twitter_events:entries(Event),
+    true = none =/= twitter_events:body(Event).
+
+%% However many changes are under way.
+settings_go_while_they_are_changed(Config) ->
+    Server = twitter_cases:server(Config),
+    lists:foreach(
+        fun(_) ->
+            [Alice, _, _] = friends(Config),
+            Case = self(),
+            Workers = [spawn_link(fun() -> change_on(Server, Alice, Case) end) || _ <- [1, 2, 3, 4]],
+            _ = [receive {Worker, began} -> ok end || Worker <- Workers],
+            ok = twitter_users:unregister(Server, Alice),
+            _ = [receive {Worker, refused} -> ok end || Worker <- Workers],
+            [] = kept(Server, Alice)
+        end,
+        lists:seq(1, 10)
+    ).
+
+change_on(Server, User, Case) ->
+    ok = change(Server, User, set, [true, false, true]),
+    Case ! {self(), began},
+    change_until_refused(Server, User),
+    Case ! {self(), refused}.
+
+change_until_refused(Server, User) ->
+    case change(Server, User, set, [false, true, false]) of
+        ok -> change_until_refused(Server, User);
+        {refused, _} -> ok
+    end.
+
 an_account_without_posts_goes(Config) ->
     Server = twitter_cases:server(Config),
     [Alice | _] = friends(Config),
@@ -149,6 +201,15 @@ ordinary_nodes_go_as_ever(Config) ->
     [] = stored(Server, Alice).
 
 %%% Helpers
+
+%% As a command would.
+change(Server, User, Function, Args) ->
+    true = twitter_server:call(Server, code, add_patha, [filename:dirname(code:which(settings_SUITE))]),
+    twitter_server:call(Server, settings_SUITE, change, [twitter_users:jid(User), Function, Args]).
+
+%% What the server keeps for him in private XML storage.
+kept(Server, {Name, Host}) ->
+    twitter_server:call(Server, mod_private, get_data, [Name, Host]).
 
 friends(Config) ->
     [Bob, Alice, Carol] = twitter_cases:offline_friends(Config, [<<"bob">>, <<"alice">>, <<"carol">>]),

@@ -1,6 +1,7 @@
 %%% The commands for admins, by the HTTP API and as ejabberdctl runs them.
 -module(admin_SUITE).
 
+-include_lib("fast_xml/include/fxml.hrl").
 -include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
@@ -10,6 +11,9 @@
     a_post_is_deleted/1,
     the_timeline_is_that_of_the_user/1,
     everything_of_a_user_is_exported/1,
+    settings_of_a_user_are_exported/1,
+    settings_of_a_user_are_deleted/1,
+    what_cannot_be_read_is_not_left_out/1,
     everything_of_a_user_is_deleted/1,
     numbers_of_a_host/1,
     what_is_in_memory_is_read_anew/1,
@@ -33,6 +37,9 @@ all() ->
         a_post_is_deleted,
         the_timeline_is_that_of_the_user,
         everything_of_a_user_is_exported,
+        settings_of_a_user_are_exported,
+        settings_of_a_user_are_deleted,
+        what_cannot_be_read_is_not_left_out,
         everything_of_a_user_is_deleted,
         numbers_of_a_host,
         what_is_in_memory_is_read_anew,
@@ -129,12 +136,62 @@ everything_of_a_user_is_exported(Config) ->
     _ = twitter_requests:publish(Bob, <<"Of Bob">>),
     {200, Json} = ask(Config, twitter_export, Alice, #{}),
     Name = twitter_client:bare(Alice),
-    #{<<"user">> := Name, <<"posts">> := [First, Second]} = decode(Config, Json),
+    #{<<"user">> := Name, <<"posts">> := [First, Second], <<"settings">> := null, <<"read_marks">> := []} = decode(Config, Json),
     #{<<"id">> := One, <<"text">> := Text, <<"published">> := At, <<"updated">> := Later} = First,
     ?assert(At < Later),
     ?assertNot(is_map_key(<<"xml">>, First)),
     #{<<"id">> := Two, <<"text">> := <<"Titled">>, <<"xml">> := Xml, <<"published">> := Same, <<"updated">> := Same} = Second,
     ?assertEqual(Element, fxml_stream:parse_element(Xml)).
+
+%% And nobody else's.
+settings_of_a_user_are_exported(Config) ->
+    [Alice, Bob, Eve] = three(Config),
+    ok = keep(Alice, kept(Bob, Eve)),
+    ok = keep(Alice, marks(<<"on and on">>)),
+    {200, Json} = ask(Config, twitter_export, Alice, #{}),
+    [Friend, Other] = [twitter_client:bare(Client) || Client <- [Bob, Eve]],
+    #{<<"settings">> := Settings, <<"read_marks">> := Marks} = decode(Config, Json),
+    Muted = [#{<<"friend">> => Friend, <<"until">> => null}, #{<<"friend">> => Other, <<"until">> => <<"2100-01-01T00:00:00.000001Z">>}],
+    ?assertEqual(
+        #{<<"pushes">> => true, <<"bodies">> => false, <<"catch_up">> => true, <<"muted">> => Muted},
+        Settings#{<<"muted">> := lists:sort(maps:get(<<"muted">>, Settings))}
+    ),
+    ?assertEqual([#{<<"host">> => <<"pubsub.localhost">>, <<"mark">> => <<"on and on">>}], Marks),
+    {200, Bobs} = ask(Config, twitter_export, Bob, #{}),
+    ?assertMatch(#{<<"settings">> := null, <<"read_marks">> := []}, decode(Config, Bobs)).
+
+%% At once, in the session that is there; and what other programs keep there stays.
+settings_of_a_user_are_deleted(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob, Eve] = three(Config),
+    Others = twitter_requests:el(<<"storage">>, [{<<"xmlns">>, <<"storage:rosternotes">>}], [{xmlcdata, <<"notes">>}]),
+    [ok = keep(Bob, El) || El <- [Others, kept(Alice, Eve), marks(<<"on and on">>)]],
+    Phone = twitter_users:login(Server, twitter_cases:user(Bob)),
+    _ = twitter_requests:publish(Alice, <<"muted">>),
+    ?assertEqual([], twitter_events:posts(Server, Phone)),
+    ?assertEqual({200, <<"Posts, settings and read marks are deleted">>}, ask(Config, twitter_purge_user, Bob, #{})),
+    Heard = twitter_requests:publish(Alice, <<"heard">>),
+    [Event] = twitter_events:received(Server, Phone),
+    ?assertMatch([{item, _, Heard, _}], twitter_events:entries(Event)),
+    ?assertNotEqual(none, twitter_events:body(Event)),
+    {200, Json} = ask(Config, twitter_export, Bob, #{}),
+    ?assertMatch(#{<<"settings">> := null, <<"read_marks">> := []}, decode(Config, Json)),
+    ?assertEqual(<<"notes">>, fxml:get_tag_cdata(kept_of(Bob, Others))),
+    [?assertMatch(#xmlel{children = []}, kept_of(Bob, El)) || El <- [kept(Alice, Eve), marks(<<>>)]],
+    ?assertMatch({200, _}, ask(Config, twitter_purge_user, Bob, #{})).
+
+%% An export that says "no settings" must mean it.
+what_cannot_be_read_is_not_left_out(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob, Eve] = three(Config),
+    Said = twitter_log:said(Server, fun() ->
+        twitter_mnesia:without(Server, private_storage, fun() ->
+            [?assertMatch({500, #{<<"message">> := _}}, ask(Config, Command, Alice, #{})) || Command <- [twitter_export, twitter_purge_user]]
+        end)
+    end),
+    ?assertMatch({match, _}, re:run(Said, "cannot be read")),
+    ok = keep(Alice, kept(Bob, Eve)),
+    ?assertMatch({200, _}, ask(Config, twitter_export, Alice, #{})).
 
 everything_of_a_user_is_deleted(Config) ->
     Server = twitter_cases:server(Config),
@@ -142,12 +199,12 @@ everything_of_a_user_is_deleted(Config) ->
     Id = twitter_requests:publish(Alice, <<"Hello">>),
     Own = twitter_requests:publish(Bob, <<"Hello">>),
     _ = twitter_events:posts(Server, Bob),
-    ?assertEqual({200, <<"All posts are deleted">>}, ask(Config, twitter_purge_user, Alice, #{})),
+    ?assertEqual({200, <<"Posts, settings and read marks are deleted">>}, ask(Config, twitter_purge_user, Alice, #{})),
     ?assertMatch([{retract, _, Id}], twitter_events:posts(Server, Bob)),
     ?assertEqual([], twitter_reading:ids(Alice, ?MINE)),
     ?assertEqual([], twitter_reading:ids(Bob, ?FRIENDS)),
     ?assertEqual([Own], twitter_reading:ids(Bob, ?MINE)),
-    ?assertEqual({200, <<"All posts are deleted">>}, ask(Config, twitter_purge_user, Alice, #{})),
+    ?assertEqual({200, <<"Posts, settings and read marks are deleted">>}, ask(Config, twitter_purge_user, Alice, #{})),
     Next = twitter_requests:publish(Alice, <<"I am still here">>),
     ?assertEqual([Next], twitter_reading:ids(Bob, ?FRIENDS)),
     nothing_came_to(Config, Eve).
@@ -242,14 +299,39 @@ commands_come_and_go_with_the_module(Config) ->
     {ok, _} = twitter_server:call(Server, gen_mod, start_module, [?HOST, mod_twitter]),
     ?assertEqual(?COMMANDS, lists:sort(Known())).
 
+%% But of storage that was taken away.
 no_error_was_logged(Config) ->
-    twitter_cases:no_error_was_logged(Config).
+    Errors = twitter_log:errors(twitter_server:log(twitter_cases:server(Config))),
+    ?assertEqual([], [Error || Error <- Errors, nomatch =:= re:run(Error, "is kept for .* cannot be read")]).
 
 %%% Helpers
 
 %% Two friends, and somebody who knows neither.
 three(Config) ->
     twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]) ++ twitter_cases:strangers(Config, [<<"eve">>]).
+
+%% Settings and marks as they are kept: here a client has written them.
+kept(Muted, MutedForAWhile) ->
+    Mute = fun(Client, Attrs) -> twitter_requests:el(<<"mute">>, [{<<"jid">>, twitter_client:bare(Client)} | Attrs], []) end,
+    Attrs = [{<<"xmlns">>, <<"urn:ejabberd:twitter:settings">>}, {<<"bodies">>, <<"false">>}],
+    twitter_requests:el(<<"settings">>, Attrs, [Mute(Muted, []), Mute(MutedForAWhile, [{<<"until">>, <<"4102444800000001">>}])]).
+
+marks(Text) ->
+    Mark = twitter_requests:el(<<"mark">>, [{<<"host">>, <<"pubsub.localhost">>}], [{xmlcdata, Text}]),
+    twitter_requests:el(<<"unread">>, [{<<"xmlns">>, <<"urn:ejabberd:twitter:unread">>}], [Mark]).
+
+keep(Client, Element) ->
+    _ = twitter_answers:result(private(Client, set, Element)),
+    ok.
+
+kept_of(Client, #xmlel{} = Element) ->
+    Answer = twitter_answers:result(private(Client, get, Element#xmlel{children = []})),
+    #xmlel{children = [Kept]} = fxml:get_subtag(Answer, <<"query">>),
+    Kept.
+
+private(Client, Type, Element) ->
+    Query = twitter_requests:el(<<"query">>, [{<<"xmlns">>, <<"jabber:iq:private">>}], [Element]),
+    twitter_requests:ask({Client, twitter_client:bare(Client)}, Type, Query).
 
 nothing_came_to(Config, Client) ->
     ?assertEqual([], twitter_events:posts(twitter_cases:server(Config), Client)).

@@ -11,6 +11,7 @@ mod fanout;
 mod index;
 mod meter;
 mod rate;
+mod report;
 mod settings;
 mod term;
 mod unread;
@@ -20,7 +21,6 @@ use twitter_core::friends::Roster;
 use twitter_core::path;
 use twitter_core::portions;
 use twitter_core::post::{self, Draft};
-use twitter_core::report::{self, Exported};
 
 use term::{atoms, Arg, Failure, Jid, Line, List, NodeTerm, PayloadTerm};
 
@@ -94,20 +94,6 @@ fn friends(owner: Jid, lines: List<Line>) -> Vec<(Jid, String)> {
         .into_iter()
         .map(|friend| (Jid(friend.jid), friend.name))
         .collect()
-}
-
-#[rustler::nif(schedule = "DirtyCpu")]
-fn export(user: Jid, posts: List<(&str, &str, &str, PayloadTerm)>) -> String {
-    let posts = posts.0.iter();
-    report::export(
-        &user.0,
-        posts.map(|(id, published, updated, payload)| Exported {
-            id,
-            published,
-            updated,
-            payload: payload.as_core(),
-        }),
-    )
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]

@@ -4,7 +4,7 @@
 -include_lib("fast_xml/include/fxml.hrl").
 -include_lib("ejabberd/include/pubsub.hrl").
 
--export([all/0, init_per_suite/1, end_per_suite/1]).
+-export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
 -export([
     posts_go_with_the_account/1,
     a_user_deletes_his_account/1,
@@ -20,6 +20,9 @@
 -define(MINE, <<"/twitter/MyStream">>).
 -define(FRIENDS, <<"/twitter/FriendsStream">>).
 -define(SERVICE, <<"pubsub.localhost">>).
+
+suite() ->
+    [{timetrap, {seconds, 60}}].
 
 all() ->
     [

@@ -68,8 +68,8 @@ settings(User) ->
             {Pushes, Bodies, CatchUp, [{Friend, until(Until)} || {Friend, Until} <- Muted]};
         none ->
             undefined;
-        {error, unavailable} = Error ->
-            checked(Error)
+        {error, unavailable} ->
+            unreadable()
     end.
 
 until(forever) -> undefined;
@@ -82,8 +82,8 @@ marks(#jid{lserver = LServer} = User) ->
     case twitter_private:is_available(LServer) andalso twitter_private:read(User, ?NS_UNREAD) of
         {ok, #xmlel{children = Children}} ->
             [{fxml:get_tag_attr_s(<<"host">>, Mark), fxml:get_tag_cdata(Mark)} || #xmlel{} = Mark <- Children];
-        {error, unavailable} = Error ->
-            checked(Error);
+        {error, unavailable} ->
+            unreadable();
         _ ->
             []
     end.
@@ -114,8 +114,12 @@ purge_user(User, Host) ->
 
 -spec checked(ok | {error, unavailable | #stanza_error{}}) -> ok.
 checked(ok) -> ok;
-checked({error, unavailable}) -> twitter_error:refuse(storage_failed, ejabberd_option:language());
+checked({error, unavailable}) -> unreadable();
 checked({error, Error}) -> throw({refused, Error}).
+
+-spec unreadable() -> no_return().
+unreadable() ->
+    twitter_error:refuse(storage_failed, ejabberd_option:language()).
 
 %% @doc Numbers about a vhost.
 -spec stats(host()) -> [{Name :: binary(), non_neg_integer()}] | failure().

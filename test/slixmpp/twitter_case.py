@@ -14,6 +14,7 @@ from typing import Optional
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from private_ejabberd import (  # noqa: E402
+    LOOPBACK,
     ROOT,
     PrivateEjabberd,
     component_listener,
@@ -37,9 +38,19 @@ def server() -> PrivateEjabberd:
     if _server is None:
         folder = ROOT / "_build" / "slixmpp"
         folder.mkdir(parents=True, exist_ok=True)
-        client_port, component_port = free_ports(2)
+        client_port, component_port, http_port = free_ports(3)
         config = default_config(client_port, [HOST])
         config["listen"].append(component_listener(component_port, PASSWORD))
+        config["listen"].append(
+            {
+                "port": http_port,
+                "ip": LOOPBACK,
+                "module": "ejabberd_http",
+                "request_handlers": {"/api": "mod_http_api"},
+            }
+        )
+        config["modules"]["mod_http_api"] = {}
+        config["api_permissions"] = {"tests": {"who": {"ip": "127.0.0.0/8"}, "what": "*"}}
         _server = PrivateEjabberd(tempfile.mkdtemp(prefix="server-", dir=folder), config=config)
         _server.start()
         atexit.register(_server.stop)

@@ -47,8 +47,8 @@ page(#{reader := #{service := Service, lang := Lang}, authors := Authors} = View
             twitter_error:refuse(bad_cursor, Lang)
     end.
 
-%% Between the posts of a page of FriendsStream there are no others.
-seen(#{node := {stream, friends}, reader := Reader}, [_ | _] = Posts) ->
+%% Between the posts of a page of FriendsStream there are no others. What an admin sees the reader does not.
+seen(#{node := {stream, friends}, reader := #{acts := himself} = Reader}, [_ | _] = Posts) ->
     Times = [twitter_store:micros(At) || #{at := At} <- Posts],
     twitter_unread:seen(Reader, lists:min(Times), lists:max(Times));
 seen(_View, _Posts) ->

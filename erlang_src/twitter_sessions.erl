@@ -244,14 +244,18 @@ compare(#state{server_host = ServerHost, online = Online} = State) ->
 %% The session may tell something else meanwhile: in the end both must say the same.
 put_right(#state{server_host = ServerHost, online = Online} = State, {User, Pid, Resource} = Session) ->
     IsPresent = is_present(User, ServerHost, Pid, Resource),
-    case IsPresent of
-        true -> _ = [Pid ! {twitter_catch_up, arrived} || twitter_nif:arrive(Online, User, Pid, Resource)];
-        false -> ended(State, User, Pid)
-    end,
+    ok = case IsPresent of
+             true -> begun(State, User, Pid, Resource);
+             false -> ended(State, User, Pid)
+         end,
     case is_present(User, ServerHost, Pid, Resource) of
         IsPresent -> ok;
         _ -> put_right(State, Session)
     end.
+
+begun(#state{online = Online}, User, Pid, Resource) ->
+    _ = [Pid ! {twitter_catch_up, arrived} || twitter_nif:arrive(Online, User, Pid, Resource)],
+    ok.
 
 %% When it ended nobody knows. Its user's mark changes when it can: this process is waited for.
 ended(#state{server_host = ServerHost, online = Online, compared = Compared}, User, Pid) ->

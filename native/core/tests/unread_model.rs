@@ -1,6 +1,10 @@
 //! `Mark` against the obvious model: all posts there are, each read or not.
 // A panic in a test is a failed test, and the model is short enough to be seen not to overflow.
-#![allow(clippy::arithmetic_side_effects, clippy::unwrap_used)]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used
+)]
 
 use proptest::prelude::*;
 use proptest::sample::select;

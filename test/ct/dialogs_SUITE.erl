@@ -1,4 +1,4 @@
-%%% Commands (XEP-0050) for whom they are not, and what clients do wrong with them.
+%%% Dialogs of commands (XEP-0050): whose they are, how they end, and what clients do wrong with them.
 -module(dialogs_SUITE).
 
 -include_lib("fast_xml/include/fxml.hrl").
@@ -6,61 +6,41 @@
 
 -export([all/0, init_per_suite/1, end_per_suite/1, end_per_testcase/2]).
 -export([
-    rows_say_where_there_is_a_command/1,
-    the_service_lists_what_can_be_executed/1,
-    a_command_says_what_it_is/1,
     what_others_have_does_not_exist/1,
     nobody_has_somebody_elses_dialog/1,
     a_dialog_ends_once/1,
     dialogs_are_canceled/1,
+    the_oldest_dialog_goes/1,
     actions_that_are_not_possible/1,
     forms_that_are_wrong/1,
     what_is_refused_can_be_sent_again/1,
     rights_are_asked_at_every_step/1,
     what_is_deleted_meanwhile_does_not_come_back/1,
     who_may_not_post_deletes/1,
-    the_oldest_dialog_goes/1,
-    without_private_storage_there_are_no_settings/1,
-    readers_from_elsewhere_read/1,
-    who_is_nobody_has_nothing_of_his_own/1,
-    mod_pubsub_has_its_own/1,
     no_error_was_logged/1
 ]).
 
--define(SERVICE, <<"pubsub.localhost">>).
 -define(ROOT, <<"/twitter">>).
 -define(MINE, <<"/twitter/MyStream">>).
--define(FRIENDS, <<"/twitter/FriendsStream">>).
--define(PENDING, <<"http://jabber.org/protocol/pubsub#get-pending">>).
--define(OURS, [<<"twitter#post">>, <<"twitter#edit">>, <<"twitter#latest">>, <<"twitter#missed">>, <<"twitter#mute">>, <<"twitter#settings">>]).
 
 all() ->
     [
-        rows_say_where_there_is_a_command,
-        the_service_lists_what_can_be_executed,
-        a_command_says_what_it_is,
         what_others_have_does_not_exist,
         nobody_has_somebody_elses_dialog,
         a_dialog_ends_once,
         dialogs_are_canceled,
+        the_oldest_dialog_goes,
         actions_that_are_not_possible,
         forms_that_are_wrong,
         what_is_refused_can_be_sent_again,
         rights_are_asked_at_every_step,
         what_is_deleted_meanwhile_does_not_come_back,
         who_may_not_post_deletes,
-        the_oldest_dialog_goes,
-        without_private_storage_there_are_no_settings,
-        readers_from_elsewhere_read,
-        who_is_nobody_has_nothing_of_his_own,
-        mod_pubsub_has_its_own,
         no_error_was_logged
     ].
 
 init_per_suite(Config) ->
-    twitter_cases:start(Config, #{
-        hosts => [<<"localhost">>, <<"other.localhost">>], options => #{auth_method => [mnesia, anonymous]}
-    }).
+    twitter_cases:start(Config).
 
 end_per_suite(Config) ->
     twitter_cases:stop(Config).
@@ -68,74 +48,10 @@ end_per_suite(Config) ->
 end_per_testcase(_Case, Config) ->
     ok = twitter_server:reload(twitter_cases:server(Config), #{twitter => #{}, modules => #{}}).
 
-%%% Who is offered what
-
-rows_say_where_there_is_a_command(Config) ->
-    {Alice, Bob, Eve, Oscar} = people(Config),
-    [Own, His] = [twitter_requests:publish(Client, <<"Hello">>) || Client <- [Alice, Bob]],
-    BobJid = twitter_client:bare(Bob),
-    Friend = <<"/twitter/MyFriends/", BobJid/binary>>,
-    Rows = [?ROOT, ?MINE, ?FRIENDS, <<"/twitter/MyFriends">>, Friend, <<?MINE/binary, "/", Own/binary>>,
-            <<?FRIENDS/binary, "/", His/binary>>, <<Friend/binary, "/", His/binary>>],
-    %% Of each: who sees the row, and has a command there.
-    Expected = [{Alice, "ccc-cc--"}, {Bob, "ccc-    "}, {Eve, "ccc-    "}, {Oscar, "--c-    "}],
-    [
-        begin
-            Answer = twitter_requests:info(place(Client), Row),
-            Offered = twitter_answers:refusal(Answer) =:= none andalso twitter_dialog:is_offered(place(Client), Row),
-            Refusal = twitter_answers:refusal(twitter_dialog:execute(place(Client), Row)),
-            Found = case {Offered, twitter_answers:refusal(Answer)} of
-                        {true, none} -> $c;
-                        {false, none} -> $-;
-                        {false, <<"item-not-found">>} -> $\s
-                    end,
-            ?assertEqual({Row, Letter}, {Row, Found}),
-            ?assertEqual({Row, Offered}, {Row, Refusal =:= none}),
-            ?assert(Offered orelse Refusal =:= <<"item-not-found">>)
-        end
-     || {Client, Letters} <- Expected, {Row, Letter} <- lists:zip(Rows, Letters)
-    ].
-
-the_service_lists_what_can_be_executed(Config) ->
-    Server = twitter_cases:server(Config),
-    {Alice, _Bob, _Eve, Oscar} = people(Config),
-    Check = fun(Client, Expected) ->
-        [{?PENDING, _} | Listed] = twitter_dialog:list(place(Client)),
-        ?assertEqual(Expected, [Node || {Node, _} <- Listed]),
-        [?assertNotEqual(<<>>, Name) || {_, Name} <- Listed],
-        Works = [Node || Node <- ?OURS, twitter_answers:refusal(twitter_dialog:execute(place(Client), Node)) =:= none],
-        ?assertEqual(Expected, Works)
-    end,
-    Check(Alice, ?OURS),
-    Check(Oscar, [<<"twitter#latest">>]),
-    ok = twitter_server:reload(Server, #{twitter => #{access_post => none}}),
-    Check(Alice, ?OURS -- [<<"twitter#post">>]),
-    ?assertNot(twitter_dialog:is_offered(Alice, ?MINE)),
-    ?assertEqual(<<"item-not-found">>, twitter_answers:refusal(twitter_dialog:execute(Alice, ?MINE))),
-    %% Settings are left at the top.
-    ?assertMatch([{<<"pushes">>, _} | _], twitter_dialog:types(twitter_dialog:execute(Alice, ?ROOT))).
-
-a_command_says_what_it_is(Config) ->
-    {Alice, _Bob, _Eve, Oscar} = people(Config),
-    [
-        begin
-            Info = twitter_requests:info(Alice, Node),
-            ?assertEqual([{<<"automation">>, <<"command-node">>, {value, Name}}], twitter_answers:identities(Info)),
-            Query = fxml:get_subtag(Info, <<"query">>),
-            Features = [fxml:get_tag_attr_s(<<"var">>, El) || #xmlel{name = <<"feature">>} = El <- Query#xmlel.children],
-            ?assertEqual([<<"http://jabber.org/protocol/commands">>, <<"jabber:x:data">>], lists:sort(Features)),
-            ?assertEqual([], twitter_reading:rows(Alice, Node))
-        end
-     || {<<"twitter#", _/binary>> = Node, Name} <- twitter_dialog:list(Alice)
-    ],
-    Unknown = [Ask(Client, Node) || Ask <- [fun twitter_requests:info/2, fun twitter_requests:rows/2],
-                                    {Client, Node} <- [{Alice, <<"twitter#nothing">>}, {place(Oscar), <<"twitter#settings">>}]],
-    [?assertEqual(<<"item-not-found">>, twitter_answers:refusal(Answer)) || Answer <- Unknown].
-
 %%% Other people's things
 
 what_others_have_does_not_exist(Config) ->
-    {Alice, Bob, Eve, _} = people(Config),
+    {Alice, Bob, Eve} = people(Config),
     Id = twitter_requests:publish(Alice, <<"Hers">>),
     AliceJid = twitter_client:bare(Alice),
     Same = fun(Ask, Node, Nothing, Words) ->
@@ -161,7 +77,7 @@ what_others_have_does_not_exist(Config) ->
     ?assertEqual([Id], twitter_reading:ids(Alice, ?MINE)).
 
 nobody_has_somebody_elses_dialog(Config) ->
-    {Alice, Bob, _, _} = people(Config),
+    {Alice, Bob, _} = people(Config),
     Desk = twitter_users:login(twitter_cases:server(Config), twitter_cases:user(Alice)),
     Form = twitter_dialog:execute(Alice, ?MINE),
     Sid = twitter_dialog:sid(Form),
@@ -188,7 +104,7 @@ nobody_has_somebody_elses_dialog(Config) ->
 
 a_dialog_ends_once(Config) ->
     Server = twitter_cases:server(Config),
-    {Alice, Bob, _, _} = people(Config),
+    {Alice, Bob, _} = people(Config),
     Form = twitter_dialog:execute(Alice, ?MINE),
     Submit = fun(Action) -> twitter_dialog:reply(Alice, Form, Action, [{<<"text">>, <<"Once">>}]) end,
     ?assertEqual(<<"completed">>, twitter_dialog:status(Submit(<<>>))),
@@ -197,7 +113,7 @@ a_dialog_ends_once(Config) ->
     ?assertMatch([{item, _, _, _}], twitter_events:posts(Server, Bob)).
 
 dialogs_are_canceled(Config) ->
-    {Alice, Bob, _, _} = people(Config),
+    {Alice, Bob, _} = people(Config),
     Id = twitter_requests:publish(Alice, <<"Stays">>),
     Filled = [{<<"text">>, <<"Canceled">>}, {<<"delete">>, <<"1">>}, {<<"until">>, <<"forever">>}],
     BobJid = twitter_client:bare(Bob),
@@ -221,10 +137,18 @@ dialogs_are_canceled(Config) ->
     ?assertEqual([Id], twitter_reading:ids(Alice, ?MINE)),
     ?assertMatch([<<"Stays">>], [Text || [{xmlcdata, Text}] <- twitter_reading:payloads(Alice, ?MINE)]).
 
+the_oldest_dialog_goes(Config) ->
+    {Alice, Bob, _} = people(Config),
+    [First, Second | _] = [twitter_dialog:execute(Alice, ?MINE) || _ <- lists:seq(1, 9)],
+    His = twitter_dialog:execute(Bob, ?MINE),
+    Submit = fun(Client, Form) -> twitter_dialog:reply(Client, Form, <<>>, [{<<"text">>, <<"Hello">>}]) end,
+    ?assertEqual(<<"bad-sessionid">>, twitter_dialog:condition(Submit(Alice, First))),
+    [?assertEqual(<<"completed">>, twitter_dialog:status(Submit(Client, Form))) || {Client, Form} <- [{Alice, Second}, {Bob, His}]].
+
 %%% Mistakes
 
 actions_that_are_not_possible(Config) ->
-    {Alice, _, _, _} = people(Config),
+    {Alice, _, _} = people(Config),
     Id = twitter_requests:publish(Alice, <<"Here">>),
     Sent = [{<<"text">>, <<"There">>}, {<<"post">>, Id}],
     Condition = fun(Answer) -> {twitter_answers:refusal(Answer), twitter_dialog:condition(Answer)} end,
@@ -249,7 +173,7 @@ actions_that_are_not_possible(Config) ->
 
 %% Each is told so, changes nothing, and the dialog goes on.
 forms_that_are_wrong(Config) ->
-    {Alice, _, _, _} = people(Config),
+    {Alice, _, _} = people(Config),
     Form = twitter_dialog:execute(Alice, ?MINE),
     Text = fun(Value) -> {<<"text">>, Value} end,
     Field = twitter_requests:el(<<"field">>, [{<<"var">>, <<"text">>}], []),
@@ -284,10 +208,12 @@ forms_that_are_wrong(Config) ->
      || Value <- [<<"maybe">>, <<>>, [<<"1">>, <<"1">>]]
     ].
 
+%%% What changes meanwhile
+
 %% The same limits as for posts that are published.
 what_is_refused_can_be_sent_again(Config) ->
     Server = twitter_cases:server(Config),
-    {Alice, Bob, _, _} = people(Config),
+    {Alice, Bob, _} = people(Config),
     ok = twitter_server:reload(Server, #{twitter => #{max_post_size => 2000, post_rate => #{burst => 1, refill => 1}}}),
     Form = twitter_dialog:execute(Alice, ?ROOT),
     Submit = fun(Answer, Text) -> twitter_dialog:reply(Alice, Answer, <<>>, [{<<"text">>, Text}, {<<"bodies">>, <<"0">>}]) end,
@@ -303,7 +229,7 @@ what_is_refused_can_be_sent_again(Config) ->
 
 rights_are_asked_at_every_step(Config) ->
     Server = twitter_cases:server(Config),
-    {Alice, Bob, _, _} = people(Config),
+    {Alice, Bob, _} = people(Config),
     BobJid = twitter_client:bare(Bob),
     Row = twitter_dialog:execute(Alice, <<"/twitter/MyFriends/", BobJid/binary>>),
     Chosen = twitter_dialog:reply(Alice, twitter_dialog:execute(Alice, <<"twitter#mute">>), <<"next">>, [{<<"friend">>, BobJid}]),
@@ -320,7 +246,7 @@ rights_are_asked_at_every_step(Config) ->
     ?assertMatch(#{muted := []}, Settings).
 
 what_is_deleted_meanwhile_does_not_come_back(Config) ->
-    {Alice, _, _, _} = people(Config),
+    {Alice, _, _} = people(Config),
     Id = twitter_requests:publish(Alice, <<"Doomed">>),
     Row = twitter_dialog:execute(Alice, <<?MINE/binary, "/", Id/binary>>),
     List = twitter_dialog:execute(Alice, <<"twitter#edit">>),
@@ -333,7 +259,7 @@ what_is_deleted_meanwhile_does_not_come_back(Config) ->
     ?assertEqual([], twitter_reading:ids(Alice, ?MINE)).
 
 who_may_not_post_deletes(Config) ->
-    {Alice, _, _, _} = people(Config),
+    {Alice, _, _} = people(Config),
     [Id, Other] = [twitter_requests:publish(Alice, <<"Mine">>) || _ <- [1, 2]],
     Before = twitter_dialog:execute(Alice, <<?MINE/binary, "/", Id/binary>>),
     ok = twitter_server:reload(twitter_cases:server(Config), #{twitter => #{access_post => none}}),
@@ -347,75 +273,16 @@ who_may_not_post_deletes(Config) ->
     ?assertEqual([{<<"delete">>, <<"boolean">>}], twitter_dialog:types(Chosen)),
     ?assertEqual([Other], twitter_reading:ids(Alice, ?MINE)).
 
-the_oldest_dialog_goes(Config) ->
-    {Alice, Bob, _, _} = people(Config),
-    [First, Second | _] = [twitter_dialog:execute(Alice, ?MINE) || _ <- lists:seq(1, 9)],
-    His = twitter_dialog:execute(Bob, ?MINE),
-    Submit = fun(Client, Form) -> twitter_dialog:reply(Client, Form, <<>>, [{<<"text">>, <<"Hello">>}]) end,
-    ?assertEqual(<<"bad-sessionid">>, twitter_dialog:condition(Submit(Alice, First))),
-    [?assertEqual(<<"completed">>, twitter_dialog:status(Submit(Client, Form))) || {Client, Form} <- [{Alice, Second}, {Bob, His}]].
-
-without_private_storage_there_are_no_settings(Config) ->
-    Server = twitter_cases:server(Config),
-    {Alice, Bob, _, _} = people(Config),
-    BobJid = twitter_client:bare(Bob),
-    Open = twitter_dialog:execute(Alice, <<"twitter#settings">>),
-    ok = twitter_server:reload(Server, #{modules => #{mod_private => absent}}),
-    ?assertEqual([?PENDING, <<"twitter#post">>, <<"twitter#edit">>, <<"twitter#latest">>], [Node || {Node, _} <- twitter_dialog:list(Alice)]),
-    ?assertEqual([{<<"text">>, <<"text-multi">>}], twitter_dialog:types(twitter_dialog:execute(Alice, ?ROOT))),
-    ?assertNot(twitter_dialog:is_offered(Alice, <<"/twitter/MyFriends/", BobJid/binary>>)),
-    ?assertEqual(<<"item-not-found">>, twitter_answers:refusal(twitter_dialog:reply(Alice, Open, <<>>, [{<<"pushes">>, <<"0">>}]))).
-
-%%% Others
-
-%% A user of another server has no stream here, and no dialogs: he gets one page.
-readers_from_elsewhere_read(Config) ->
-    {Alice, _, _, Oscar} = people(Config),
-    _ = twitter_requests:publish_all(Alice, [integer_to_binary(N) || N <- lists:seq(1, 25)]),
-    [
-        begin
-            Answer = twitter_dialog:execute(place(Oscar), Node),
-            ?assertEqual({<<"completed">>, <<>>}, {twitter_dialog:status(Answer), twitter_dialog:sid(Answer)}),
-            ?assertEqual(20, length(twitter_dialog:table(Answer)))
-        end
-     || Node <- [?FRIENDS, <<"twitter#latest">>]
-    ].
-
-%% He has logged in without an account.
-who_is_nobody_has_nothing_of_his_own(Config) ->
-    Nobody = twitter_client:anonymous(twitter_cases:server(Config), <<"localhost">>),
-    ?assertEqual([?PENDING, <<"twitter#latest">>], [Node || {Node, _} <- twitter_dialog:list(place(Nobody))]),
-    Refused = [Node || Node <- [?ROOT, ?MINE | ?OURS], twitter_answers:refusal(twitter_dialog:execute(place(Nobody), Node)) =/= none],
-    ?assertEqual([?ROOT, ?MINE | ?OURS] -- [<<"twitter#latest">>], Refused),
-    ?assertNot(twitter_dialog:is_offered(place(Nobody), ?MINE)),
-    ok = twitter_client:close(Nobody).
-
-mod_pubsub_has_its_own(Config) ->
-    {Alice, _, _, _} = people(Config),
-    Pending = twitter_dialog:execute(Alice, ?PENDING),
-    ?assertNotEqual(undefined, Pending),
-    Leads = fun(Node) -> twitter_dialog:request(Alice, [{<<"node">>, ?PENDING}], [twitter_dialog:form([{<<"pubsub#node">>, Node}])]) end,
-    [?assertEqual(<<"item-not-found">>, twitter_answers:refusal(Leads(Node))) || Node <- [?MINE, ?ROOT]],
-    Unknown = [twitter_dialog:execute(Alice, Node) || Node <- [<<"twitter#nothing">>, <<"nothing">>, <<"/twitter/nothing">>, <<"/twitter/MyFriends">>]],
-    [?assertEqual(<<"item-not-found">>, twitter_answers:refusal(Answer)) || Answer <- Unknown],
-    Nameless = twitter_dialog:request(Alice, [], []),
-    ?assert(lists:member(twitter_answers:refusal(Nameless), [<<"bad-request">>, <<"item-not-found">>])).
-
 no_error_was_logged(Config) ->
     twitter_cases:no_error_was_logged(Config).
 
 %%% Helpers
 
-%% Alice, with a friend here and one on another host; and somebody whom nobody knows.
+%% Alice, with a friend, and somebody whom nobody knows.
 people(Config) ->
-    Server = twitter_cases:server(Config),
     [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
     [Eve] = twitter_cases:strangers(Config, [<<"eve">>]),
-    Oscar = twitter_users:fresh(Server, <<"oscar">>, <<"other.localhost">>),
-    ok = twitter_users:befriend(Server, twitter_cases:user(Alice), Oscar),
-    {Alice, Bob, Eve, twitter_users:login(Server, Oscar)}.
-
-place(Client) -> {Client, ?SERVICE}.
+    {Alice, Bob, Eve}.
 
 with_form(Client, Answer, Form) ->
     Attrs = [{<<"node">>, fxml:get_path_s(Answer, [{elem, <<"command">>}, {attr, <<"node">>}])}, {<<"sessionid">>, twitter_dialog:sid(Answer)}],

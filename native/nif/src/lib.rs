@@ -7,6 +7,7 @@
 
 mod aside;
 mod dialog;
+mod dialog_term;
 mod fanout;
 mod index;
 mod meter;

@@ -191,3 +191,8 @@ impl Table {
         }
     }
 }
+
+#[cfg(test)]
+// The numbers are small.
+#[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
+mod tests;

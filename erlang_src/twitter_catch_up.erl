@@ -41,7 +41,7 @@
 %%% In the process dictionary, for not all hooks are given the state of the session:
 %%% ?MODULE            arriving, {arriving, again}, {present, Run} or left
 %%% {?MODULE, recent}  when the last posts were published that came
-%%% {?MODULE, sent}    what was sent as missed
+%%% {?MODULE, sent}    what was sent as missed, and when it was looked for last
 %%% {?MODULE, looked}  when this session looked for what was missed, and until when that was posted
 %%% {?MODULE, lost}    when posts were published that the client did not confirm
 
@@ -108,22 +108,30 @@ waiting() ->
 %% @doc A message that this session has been sent: by itself, or because it was found.
 -spec handle(arrived | settled, ejabberd_c2s:state()) -> ejabberd_c2s:state().
 handle(arrived, #{lserver := LServer} = State) ->
-    %% A session may end before anything could be sent; and whoever comes before there is a service is told
-    %% when there is one.
-    CanLook = not is_deaf(State) andalso twitter_service:all(LServer) =/= [],
-    case {get(?MODULE), CanLook andalso twitter_unread:run(LServer)} of
-        {left, _Run} -> State;
-        {_, false} -> State;
-        {_, none} -> State;
-        {{present, Run}, Run} -> State;
-        {{present, _Earlier}, Run} -> arrived(State, Run, true);
-        {{arriving, again}, Run} -> arrived(State, Run, true);
-        {_, Run} -> arrived(State, Run, false)
+    case {get(?MODULE), twitter_service:all(LServer) =/= [] andalso twitter_unread:run(LServer)} of
+        {left, _Run} ->
+            State;
+        %% Nothing is missed where there is no service, and who came before it begins is told then.
+        {_, Run} when not is_integer(Run) ->
+            erase(?MODULE),
+            State;
+        {{present, Run}, Run} ->
+            State;
+        {{present, _Earlier}, Run} ->
+            arrived(State, Run, true);
+        {{arriving, again}, Run} ->
+            arrived(State, Run, true);
+        {_, Run} ->
+            %% It may end before anything could be sent.
+            case is_deaf(State) of
+                true -> State;
+                false -> arrived(State, Run, false)
+            end
     end;
 handle(settled, #{lserver := LServer} = State) ->
     case get({?MODULE, sent}) of
-        {Until, _} ->
-            case twitter_backlog:complete_until(LServer) > Until of
+        {Began, _} ->
+            case twitter_backlog:complete_until(LServer) > Began of
                 true -> erase({?MODULE, sent});
                 false -> settle_later()
             end;
@@ -216,9 +224,9 @@ send(#{host := Host, server_host := ServerHost}, #{bodies := Bodies}, Post, Stat
 remember(_Service, _Began, []) ->
     ok;
 remember(#{host := Host, server_host := ServerHost}, Began, Posts) ->
-    Sent = maps:from_list([{{Host, Author, Id}, hash(Payload)}
+    Sent = maps:from_list([{{Host, Author, Id}, {Began, hash(Payload)}}
                            || #{author := Author, id := Id, payload := Payload} <- Posts]),
-    {_, Before} = erased(sent, {0, #{}}),
+    {_, Before} = value(sent, {0, #{}}),
     put({?MODULE, sent}, {Began, maps:merge(Before, Sent)}),
     _ = settle_later(),
     %% They may still be on their way as well when this session leaves.
@@ -261,14 +269,14 @@ lose(At) ->
 
 is_new(_Shown, undefined) ->
     true;
-is_new(#shown{host = Host, author = Author, id = Id, stored = Stored, hash = Hash}, {Began, Sent}) ->
+is_new(#shown{host = Host, author = Author, id = Id, stored = Stored, hash = Hash}, {Last, Sent}) ->
     Key = {Host, Author, Id},
     case Sent of
-        #{Key := _} when Stored =< Began -> false;
-        #{Key := Hash} -> false;
+        #{Key := {Began, _}} when Stored =< Began -> false;
+        #{Key := {_, Hash}} -> false;
         #{Key := _} ->
             %% It was edited since; of its author nothing older comes after this.
-            put({?MODULE, sent}, {Began, maps:remove(Key, Sent)}),
+            put({?MODULE, sent}, {Last, maps:remove(Key, Sent)}),
             true;
         #{} -> true
     end.

@@ -242,7 +242,7 @@ compare(#state{server_host = ServerHost, online = Online} = State) ->
     State#state{compared = Now}.
 
 %% The session may tell something else meanwhile: in the end both must say the same.
-put_right(#state{server_host = ServerHost, online = Online} = State, {User, Pid, Resource} = Session) ->
+put_right(#state{server_host = ServerHost} = State, {User, Pid, Resource} = Session) ->
     IsPresent = is_present(User, ServerHost, Pid, Resource),
     ok = case IsPresent of
              true -> begun(State, User, Pid, Resource);

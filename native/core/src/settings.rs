@@ -99,7 +99,8 @@ impl Settings {
     ///
     /// ```
     /// use twitter_core::settings::Settings;
-    /// let settings = Settings { bodies: false, ..Settings::default() };
+    /// let mut settings = Settings::default();
+    /// settings.bodies = false;
     /// assert_eq!(Settings::from_xml(&settings.to_xml()), settings);
     /// assert_eq!(Settings::from_xml("<hello/>"), Settings::default());
     /// ```

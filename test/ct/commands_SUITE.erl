@@ -68,7 +68,7 @@ a_post_reaches_friends_and_nobody_else(Config) ->
             ?assertEqual(<<"completed">>, twitter_dialog:status(Done)),
             ?assertMatch({match, _}, re:run(twitter_dialog:note(Done), "one contact")),
             [{item, Author, Id, [Entry]}] = twitter_events:posts(Server, Bob),
-            ?assertEqual(<<"From\n", Node/binary>>, fxml:get_path_s(Entry, [{elem, <<"title">>}, cdata])),
+            ?assertEqual(<<"From\n", Node/binary>>, fxml:get_path_s(Entry, [{elem, <<"content">>}, cdata])),
             ?assertMatch([{item, Author, Id, [Entry]}], twitter_events:posts(Server, Phone)),
             ?assertMatch([Id | _], lists:reverse(twitter_reading:ids(Alice, ?MINE)))
         end
@@ -99,7 +99,8 @@ a_post_is_an_atom_entry(Config) ->
     [{Author, Id, #xmlel{name = <<"entry">>} = Entry}] = twitter_reading:entries(Alice, ?MINE),
     Text = fun(Path) -> fxml:get_path_s(Entry, [{elem, Name} || Name <- Path] ++ [cdata]) end,
     ?assertEqual(?NS_ATOM, fxml:get_tag_attr_s(<<"xmlns">>, Entry)),
-    ?assertEqual(<<"Words & <more>\n\nlines">>, Text([<<"title">>])),
+    ?assertEqual(<<"Words & <more> lines">>, Text([<<"title">>])),
+    ?assertEqual(<<"Words & <more>\n\nlines">>, Text([<<"content">>])),
     ?assertEqual(<<"xmpp:", Author/binary>>, Text([<<"author">>, <<"uri">>])),
     ?assertEqual(Text([<<"published">>]), Text([<<"updated">>])),
     ?assertMatch({match, _}, re:run(Text([<<"id">>]), <<"^tag:localhost,.*", Id/binary, "$">>)),

@@ -205,10 +205,8 @@ ordinary_nodes_go_as_ever(Config) ->
 
 %%% Helpers
 
-%% As a command would.
 change(Server, User, Function, Args) ->
-    true = twitter_server:call(Server, code, add_patha, [filename:dirname(code:which(settings_SUITE))]),
-    twitter_server:call(Server, settings_SUITE, change, [twitter_users:jid(User), Function, Args]).
+    twitter_wishes:change(Server, twitter_users:jid(User), Function, Args).
 
 %% What the server keeps for him in private XML storage.
 kept(Server, {Name, Host}) ->

@@ -136,7 +136,8 @@ everything_of_a_user_is_exported(Config) ->
     _ = twitter_requests:publish(Bob, <<"Of Bob">>),
     {200, Json} = ask(Config, twitter_export, Alice, #{}),
     Name = twitter_client:bare(Alice),
-    #{<<"user">> := Name, <<"posts">> := [First, Second], <<"settings">> := null, <<"read_marks">> := []} = decode(Config, Json),
+    #{<<"user">> := Name, <<"posts">> := [First, Second], <<"settings">> := null, <<"read_marks">> := [Mark]} = decode(Config, Json),
+    #{<<"host">> := <<"pubsub.localhost">>, <<"mark">> := <<"online ", _/binary>>} = Mark,
     #{<<"id">> := One, <<"text">> := Text, <<"published">> := At, <<"updated">> := Later} = First,
     ?assert(At < Later),
     ?assertNot(is_map_key(<<"xml">>, First)),
@@ -158,7 +159,7 @@ settings_of_a_user_are_exported(Config) ->
     ),
     ?assertEqual([#{<<"host">> => <<"pubsub.localhost">>, <<"mark">> => <<"on and on">>}], Marks),
     {200, Bobs} = ask(Config, twitter_export, Bob, #{}),
-    ?assertMatch(#{<<"settings">> := null, <<"read_marks">> := []}, decode(Config, Bobs)).
+    ?assertMatch(#{<<"settings">> := null, <<"read_marks">> := [#{<<"mark">> := <<"online ", _/binary>>}]}, decode(Config, Bobs)).
 
 %% At once, in the session that is there; and what other programs keep there stays.
 settings_of_a_user_are_deleted(Config) ->

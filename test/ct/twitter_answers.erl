@@ -64,12 +64,13 @@ error_text(Answer) ->
     fxml:get_path_s(Answer, [{elem, <<"error">>}, {elem, <<"text">>}, cdata]).
 
 %% @doc The answer's bytes, without its id and with these words made alike: what an
-%% observer can learn from it who knows the words already.
+%% observer can learn from it who knows the words already. A word may begin like another one.
 -spec anonymous(Answer :: #xmlel{}, Words :: [binary()]) -> binary().
 anonymous(#xmlel{attrs = Attrs} = Answer, Words) ->
     Text = fxml:element_to_binary(Answer#xmlel{attrs = lists:keydelete(<<"id">>, 1, Attrs)}),
+    Longest = lists:sort(fun(One, Other) -> byte_size(One) >= byte_size(Other) end, Words),
     lists:foldl(
-        fun(Word, Rest) -> binary:replace(Rest, Word, <<"*">>, [global]) end, Text, Words
+        fun(Word, Rest) -> binary:replace(Rest, Word, <<"*">>, [global]) end, Text, Longest
     ).
 
 %%% Nodes

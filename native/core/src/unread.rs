@@ -303,7 +303,7 @@ impl Mark {
     /// mark.pass(&[Micros(10), Micros(20)]);
     /// assert_eq!(mark.to_string(), "online 10 12");
     /// mark.pass(&[Micros(10), Micros(20), Micros(30)]);
-    /// assert_eq!(mark.to_string(), "offline 20-");
+    /// assert_eq!(mark.to_string(), "offline 20 20-");
     /// # Ok::<(), twitter_core::unread::NoMark>(())
     /// ```
     pub fn pass(&mut self, runs: &[Micros]) {

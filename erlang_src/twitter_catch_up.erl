@@ -42,6 +42,7 @@
 %%% ?MODULE            arriving, {arriving, again}, {present, Run} or left
 %%% {?MODULE, recent}  when the last posts were published that came
 %%% {?MODULE, sent}    what was sent as missed, and when it was looked for last
+%%% {?MODULE, had}     what was no longer unread then, and may be on its way
 %%% {?MODULE, looked}  when this session looked for what was missed, and until when that was posted
 %%% {?MODULE, lost}    when posts were published that the client did not confirm
 
@@ -74,7 +75,8 @@ departure(LServer) ->
     put(?MODULE, left),
     %% In this order: what is complete by now has arrived here, if it was to.
     {OnWay, OthersSince} = twitter_backlog:on_way(LServer),
-    Lost = erased(lost, []) ++ unsettled([{At, Stored} || #shown{at = At, stored = Stored} <- waiting(), At =/= none]),
+    lists:foreach(fun lose/1, waiting()),
+    Lost = erased(lost, []),
     {_, Recent} = value(recent, {0, []}),
     {max(0, OthersSince - 1), Lost, unsettled(OnWay), Recent}.
 
@@ -188,6 +190,7 @@ see(Service, Jid, {Oldest, Newest}) -> twitter_unread:seen(Service, Jid, Oldest,
 missed({Service, Gaps, Known}, Settings, #{jid := Jid, lang := Lang} = State) ->
     {_, Until} = lists:last(Gaps),
     Began = twitter_unread:moment(),
+    ok = note_had(Service, {Began, Until}, Gaps),
     case limit(Service, Settings) of
         0 ->
             put({?MODULE, looked}, {Began, Until}),
@@ -221,6 +224,21 @@ send(#{host := Host, server_host := ServerHost}, #{bodies := Bodies}, Post, Stat
 
 %%% What is pushed
 
+%% What was posted before, and was not unread: an earlier session of this user had it, though it may still be on
+%% its way.
+note_had(#{host := Host}, Looked, Gaps) ->
+    Had = value(had, #{}),
+    _ = put({?MODULE, had}, Had#{Host => {Looked, Gaps}}),
+    ok.
+
+was_had(#shown{host = Host, at = At, stored = Stored}) ->
+    case value(had, #{}) of
+        #{Host := {{Began, Until}, Gaps}} when is_integer(At), At =< Until, Stored =< Began ->
+            not lists:any(fun({After, End}) -> After < At andalso At =< End end, Gaps);
+        #{} ->
+            false
+    end.
+
 remember(_Service, _Began, []) ->
     ok;
 remember(#{host := Host, server_host := ServerHost}, Began, Posts) ->
@@ -249,11 +267,11 @@ takes(_State, none) ->
     true;
 takes(#{lserver := LServer} = State, #shown{at = At} = Shown) ->
     case {is_deaf(State), get(?MODULE)} of
-        {true, _} -> lose(At);
+        {true, _} -> lose(Shown), false;
         {false, left} -> false;
         %% Sent before it left.
         {false, arriving} -> false;
-        {false, _} -> is_new(Shown, get({?MODULE, sent})) andalso note(LServer, At)
+        {false, _} -> not was_had(Shown) andalso is_new(Shown, get({?MODULE, sent})) andalso note(LServer, At)
     end.
 
 %% Nothing that is sent now arrives, or waits for the session to be resumed.
@@ -261,11 +279,15 @@ is_deaf(#{mgmt_state := pending}) -> false;
 is_deaf(#{stream_state := established}) -> false;
 is_deaf(_State) -> true.
 
-lose(none) ->
-    false;
-lose(At) ->
-    put({?MODULE, lost}, [At | value(lost, [])]),
-    false.
+%% The user will not have got this post, unless he was sent it as missed.
+lose(#shown{at = At, stored = Stored} = Shown) ->
+    case is_integer(At) andalso is_new(Shown, get({?MODULE, sent})) andalso unsettled([{At, Stored}]) of
+        [At] ->
+            _ = put({?MODULE, lost}, [At | value(lost, [])]),
+            ok;
+        _ ->
+            ok
+    end.
 
 is_new(_Shown, undefined) ->
     true;

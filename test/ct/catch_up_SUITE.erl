@@ -25,6 +25,7 @@
     whatever_a_client_wrote_there/1,
     each_once_whenever_one_comes_and_leaves/1,
     each_once_with_two_devices/1,
+    not_pushed_to_the_next_session/1,
     no_error_was_logged/1
 ]).
 
@@ -39,7 +40,7 @@ all() ->
     [{group, fast}, {group, full}, {group, many}].
 
 groups() ->
-    Cases = [{group, readers}, while_pushes_are_off, without_pushes_from_the_beginning, no_error_was_logged],
+    Cases = [{group, readers}, not_pushed_to_the_next_session, while_pushes_are_off, without_pushes_from_the_beginning, no_error_was_logged],
     [
         {fast, [], Cases},
         {full, [], Cases},
@@ -334,6 +335,27 @@ whatever_a_client_wrote_there(Config) ->
             [<<"<mark host='">>, binary:copy(<<"x">>, 3000), <<"'>offline 0 0-</mark>">>]
         ]
     ).
+
+%% One session is sent it as missed and leaves; it is on its way until the next one has come.
+not_pushed_to_the_next_session(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob} = author_and_reader(Config),
+    Workers = twitter_inside:workers(Server, twitter_fanout),
+    ok = twitter_inside:suspend(Server, Workers),
+    Id = twitter_requests:publish(Alice, <<"late">>, <<"Hello">>),
+    First = login(Config, Bob),
+    ?assertMatch([{_, Id}], ids_of(twitter_client:sync(First))),
+    ok = twitter_client:close(First),
+    ok = await_offline(Config, Bob),
+    Second = login(Config, Bob),
+    ?assertEqual([], ids_of(twitter_client:sync(Second))),
+    ok = twitter_inside:resume(Server, Workers),
+    ?assertEqual([], ids(Config, Second)),
+    ?assertEqual(<<"FriendsStream">>, title(Second)),
+    %% What is posted, or changed, from now on is.
+    ok = publish(Config, Alice, [<<"new">>]),
+    _ = twitter_requests:publish(Alice, Id, <<"Hello again">>),
+    ?assertEqual([<<"new">>, Id], ids(Config, Second)).
 
 %%% Whenever one comes and leaves
 

@@ -14,7 +14,7 @@
 -export([commands/1, is_command/1, begin_command/2, stage_form/1, mute_spans/0]).
 -export([dialogs_new/0, dialog_open/6, dialog_step/6, dialog_show/5]).
 -export([meter_new/0, record/3, summary/2, prometheus/1]).
--export([online_new/0, arrive/4, leave/3, depart/4, take_departure/2, return_departure/3,
+-export([online_new/0, arrive/4, leave/3, depart/4, take_departure/2, return_departure/3, departed/1,
          sessions/2, all_sessions/1, users_online/1]).
 -export([recipients/3, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
 -export([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
@@ -37,7 +37,7 @@
 -nifs([commands/1, is_command/1, begin_command/2, stage_form/1, mute_spans/0]).
 -nifs([dialogs_new/0, dialog_open/6, dialog_step/6, dialog_show/5]).
 -nifs([meter_new/0, record/3, summary/2, prometheus/1]).
--nifs([online_new/0, arrive/4, leave/3, depart/4, take_departure/2, return_departure/3,
+-nifs([online_new/0, arrive/4, leave/3, depart/4, take_departure/2, return_departure/3, departed/1,
        sessions/2, all_sessions/1, users_online/1]).
 -nifs([recipients/3, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
 -nifs([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
@@ -179,6 +179,10 @@ take_departure(_Online, _User) -> erlang:nif_error(nif_not_loaded).
 %% @doc Whoever has taken how a user left could do nothing with it: the next one finds it again.
 -spec return_departure(online(), User :: binary(), departure()) -> ok.
 return_departure(_Online, _User, _Departure) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Whose departure nobody has taken yet.
+-spec departed(online()) -> [User :: binary()].
+departed(_Online) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc The sessions of a user, of each resource the one that arrived last.
 -spec sessions(online(), User :: binary()) -> [session()].

@@ -74,14 +74,22 @@ find(LServer) ->
 reconcile(ServerHost) ->
     gen_server:call(name(ServerHost), reconcile, infinity).
 
-%% @doc The service of a vhost begins: who came before that has not looked for what he missed.
+%% @doc The service of a vhost begins: who came before that has not looked for what he missed, and who left could
+%% not be noted.
 -spec served(ServerHost :: binary()) -> ok.
 served(ServerHost) ->
-    Sessions = case find(ServerHost) of
-                   {ok, Online} -> twitter_nif:all_sessions(Online);
-                   error -> []
-               end,
-    lists:foreach(fun({_User, {Pid, _Resource}}) -> Pid ! {twitter_catch_up, arrived} end, Sessions).
+    case find(ServerHost) of
+        {ok, Online} ->
+            %% They wait for writers, which may wait for the service.
+            _ = spawn(fun() -> note_departed(ServerHost, Online) end),
+            lists:foreach(fun({_User, {Pid, _Resource}}) -> Pid ! {twitter_catch_up, arrived} end,
+                          twitter_nif:all_sessions(Online));
+        error ->
+            ok
+    end.
+
+note_departed(ServerHost, Online) ->
+    lists:foreach(fun(User) -> twitter_unread:leave(jid:make(User, ServerHost)) end, twitter_nif:departed(Online)).
 
 -spec start_link(ServerHost :: binary()) -> {ok, pid()} | {error, term()}.
 start_link(ServerHost) ->

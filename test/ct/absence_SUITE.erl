@@ -17,6 +17,8 @@
     those_who_keep_count_are_killed/1,
     the_plugin_restarts/1,
     the_plugin_restarts_while_one_is_away/1,
+    one_leaves_while_nothing_is_served/1,
+    one_is_away_for_two_runs/1,
     the_server_restarts/1,
     the_server_is_killed/1,
     marks_cannot_be_read/1,
@@ -52,6 +54,8 @@ groups() ->
             those_who_keep_count_are_killed,
             the_plugin_restarts,
             the_plugin_restarts_while_one_is_away,
+            one_leaves_while_nothing_is_served,
+            one_is_away_for_two_runs,
             the_server_restarts,
             the_server_is_killed
         ]},
@@ -271,6 +275,36 @@ restart(Server, Meanwhile) ->
     _ = Meanwhile(),
     {ok, _} = twitter_server:call(Server, gen_mod, start_module, [?HOST, mod_twitter]),
     twitter_server:await_service(Server, ?HOST).
+
+%% It is noted when there is a service again, and known after the server has been restarted.
+one_leaves_while_nothing_is_served(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob} = author_and_reader(Config),
+    Client = login(Config, Bob),
+    Process = twitter_inside:session(Server, Client),
+    ok = twitter_server:call(Server, gen_mod, stop_module, [?HOST, mod_pubsub]),
+    ok = twitter_client:close(Client),
+    ok = twitter_inside:await_end(Server, Process),
+    {ok, _} = twitter_server:call(Server, gen_mod, start_module, [?HOST, mod_pubsub]),
+    ok = twitter_server:await_service(Server, ?HOST),
+    ok = publish(Config, Alice, [<<"a">>]),
+    ok = twitter_server:restart(Server),
+    ?assertEqual([<<"a">>], ids(Config, login(Config, Bob))).
+
+%% He was online when the server was killed; what was posted in the next run he missed, also after that one.
+one_is_away_for_two_runs(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob} = author_and_reader(Config),
+    Author = twitter_cases:user(Alice),
+    Client = login(Config, Bob),
+    ok = publish(Config, Alice, [<<"pushed">>]),
+    ?assertEqual([<<"pushed">>], ids(Config, Client)),
+    ok = twitter_server:call(Server, mnesia, sync_log, []),
+    ok = twitter_server:kill9(Server),
+    ok = twitter_server:restart(Server),
+    ok = publish(Config, login(Config, Author), [<<"missed">>]),
+    ok = twitter_server:restart(Server),
+    ?assertEqual([<<"missed">>], ids(Config, login(Config, Bob))).
 
 the_server_restarts(Config) ->
     Server = twitter_cases:server(Config),

@@ -116,6 +116,7 @@ impl<A: Clone + PartialEq> Online<A> {
     /// online.depart("bob", 1, at(5));
     /// assert_eq!(online.take_departure("bob"), None, "he is still there");
     /// online.depart("bob", 2, at(6));
+    /// assert_eq!(online.departed(), ["bob"]);
     /// assert_eq!(online.take_departure("bob"), Some(at(6)));
     /// assert_eq!(online.take_departure("bob"), None);
     /// ```
@@ -166,6 +167,16 @@ impl<A: Clone + PartialEq> Online<A> {
     /// Whoever has taken how the user left could do nothing with it: the next one finds it again.
     pub fn return_departure(&self, user: &str, departure: Departure) {
         self.note(user, departure);
+    }
+
+    /// Whose departure nobody has taken yet, in no order. Cost: O(users who left).
+    #[must_use]
+    pub fn departed(&self) -> Vec<String> {
+        let departures = self.departures.lock();
+        departures
+            .keys()
+            .map(|user| String::from(&**user))
+            .collect()
     }
 
     fn note(&self, user: &str, mut departure: Departure) {

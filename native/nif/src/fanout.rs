@@ -109,6 +109,11 @@ fn return_departure(online: OnlineArc, user: &str, departure: Arg<DepartureTerm>
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
+fn departed(online: OnlineArc) -> Vec<String> {
+    online.0.departed()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
 fn users_online(online: OnlineArc) -> usize {
     online.0.users()
 }

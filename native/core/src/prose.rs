@@ -67,8 +67,8 @@ struct Prose {
     lists: Vec<Option<usize>>,
     /// How many elements are open in which white space is kept.
     kept: usize,
-    /// Links that are open: where they lead, and where their texts begin, if they have.
-    links: Vec<(String, Option<usize>)>,
+    /// The link that is open: where it leads, and where its text begins, if it has one.
+    link: Option<(String, Option<usize>)>,
 }
 
 impl Prose {
@@ -104,9 +104,9 @@ impl Prose {
         self.breaks = 0;
         self.space = false;
         let here = self.text.len();
-        let new = self.links.iter_mut().rev();
-        new.take_while(|(_, start)| start.is_none())
-            .for_each(|(_, start)| *start = Some(here));
+        if let Some((_, start)) = &mut self.link {
+            start.get_or_insert(here);
+        }
     }
 
     /// What comes next stands on a line of its own, after so many line feeds.
@@ -139,8 +139,9 @@ impl Prose {
             }
             "img" => self.say(&attribute("alt").unwrap_or_default()),
             "a" => {
-                let address = attribute("href").unwrap_or_default();
-                self.links.push((address, None));
+                // There are none in links: to a browser, too, the first ends here.
+                self.end_link();
+                self.link = Some((attribute("href").unwrap_or_default(), None));
             }
             _ => {}
         }
@@ -175,7 +176,7 @@ impl Prose {
 
     /// The address goes behind the text, unless that says it already.
     fn end_link(&mut self) {
-        let Some((address, start)) = self.links.pop() else {
+        let Some((address, start)) = self.link.take() else {
             return;
         };
         let Some(scheme) = SCHEMES.iter().find(|scheme| address.starts_with(**scheme)) else {
@@ -183,17 +184,16 @@ impl Prose {
         };
         let text = start.and_then(|start| self.text.get(start..));
         let text = text.unwrap_or_default().trim();
-        let bare = |text: &str| {
-            text.trim_start_matches(scheme)
-                .trim_end_matches('/')
-                .to_owned()
-        };
         if text.is_empty() {
             self.say(&address);
-        } else if bare(text) != bare(&address) {
+        } else if bare(text, scheme) != bare(&address, scheme) {
             self.text.extend([" (", &address, ")"]);
         }
     }
+}
+
+fn bare<'a>(address: &'a str, scheme: &str) -> &'a str {
+    address.trim_start_matches(scheme).trim_end_matches('/')
 }
 
 #[cfg(test)]

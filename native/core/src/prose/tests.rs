@@ -129,6 +129,10 @@ fn broken_html_is_read_as_it_is() {
     for (html, text) in [
         ("1 < 2 > 1 & <3", "1 < 2 > 1 & <3"),
         (
+            "<a href='http://a.org'>one <a href='http://b.org'>two</a> three</a>",
+            "one (http://a.org) two (http://b.org) three",
+        ),
+        (
             "a &lt;b&gt; &amp;amp; &quot;&#39;&#x2603;&#9731;&eacute;&Uuml;&nbsp;&hellip;",
             "a <b> &amp; \"'☃☃éÜ\u{a0}…",
         ),

@@ -90,7 +90,7 @@ begin_with(Reader, Row, Id, {stage, Stage}) ->
             ok = twitter_nif:dialog_open(dialogs(Reader), Sid, owner(Reader), Id, Shown, now_micros()),
             executing(Sid, Shown, Form);
         {completed, Notes, Table} ->
-            completed(Notes, Table)
+            completed(lists:map(fun note/1, Notes), Table)
     end.
 
 continue(#{lang := Lang} = Reader, Row, #adhoc_command{node = Id, sid = Sid, action = Action, xdata = Form}) ->
@@ -112,7 +112,7 @@ take(Reader, Row, {Id, Sid}, _Stage, Step) ->
         {completed, Notes, Table} ->
             %% There is nothing to answer any more.
             _ = step(Reader, Id, Sid, {cancel, none}),
-            (completed(Notes, Table))#adhoc_command{sid = Sid}
+            (completed(lists:map(fun note/1, Notes), Table))#adhoc_command{sid = Sid}
     end.
 
 turn(Reader, Row, {show, Stage}) -> draw(Reader, Row, Stage);
@@ -133,16 +133,26 @@ page({_Ends, {false, false}, Table}) ->
 page({{First, Last}, {Prev, Next}, Table}) ->
     {executing, {latest, {First, Last, Prev, Next}}, Table}.
 
-%% What is refused before it changed anything can be sent once more.
-carry_out(Reader, _Sid, _Stage, []) ->
-    twitter_effect:carry_out(Reader, []);
+%% What is refused before it changed anything can be sent once more. After that an error would be sent once
+%% more, too, and with it what is done already: so there is a warning instead.
+carry_out(_Reader, _Sid, _Stage, []) ->
+    [];
 carry_out(Reader, Sid, Stage, [First | Others]) ->
-    Done = try twitter_effect:carry_out(Reader, [First]) catch
+    Done = try twitter_effect:carry_out(Reader, First) catch
                throw:{refused, Error} ->
                    show(Reader, Sid, Stage),
                    throw({refused, Error})
            end,
-    Done ++ twitter_effect:carry_out(Reader, Others).
+    [note(Done) | [carry_on(Reader, Effect) || Effect <- Others]].
+
+carry_on(#{lang := Lang} = Reader, Effect) ->
+    try
+        note(twitter_effect:carry_out(Reader, Effect))
+    catch
+        throw:{refused, Error} ->
+            #stanza_error{text = Text} = twitter_error:with_text(Error, Lang),
+            #adhoc_note{type = warn, data = xmpp:get_text(Text, Lang)}
+    end.
 
 step(Reader, Id, Sid, Answer) ->
     twitter_nif:dialog_step(dialogs(Reader), Sid, owner(Reader), Id, Answer, now_micros()).
@@ -179,4 +189,7 @@ actions({some, {Default, Allowed}}) ->
                    complete = lists:member(complete, Allowed)}.
 
 completed(Notes, Table) ->
-    #adhoc_command{status = completed, notes = [#adhoc_note{data = Note} || Note <- Notes], xdata = Table}.
+    #adhoc_command{status = completed, notes = Notes, xdata = Table}.
+
+note(Text) ->
+    #adhoc_note{data = Text}.

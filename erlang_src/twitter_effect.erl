@@ -7,10 +7,11 @@
 
 -export([carry_out/2, post/2, delete/2]).
 
-%% @doc Does what a command asks for, and says so to the reader. Stops at what is refused.
--spec carry_out(twitter_reader:reader(), [twitter_nif:effect()]) -> Notes :: [binary()].
-carry_out(#{lang := Lang} = Reader, Effects) ->
-    [str:translate_and_format(Lang, Format, Args) || Effect <- Effects, {Format, Args} <- [done(Reader, Effect)]].
+%% @doc Does one thing that a command asks for, and says so to the reader.
+-spec carry_out(twitter_reader:reader(), twitter_nif:effect()) -> Note :: binary().
+carry_out(#{lang := Lang} = Reader, Effect) ->
+    {Format, Args} = done(Reader, Effect),
+    str:translate_and_format(Lang, Format, Args).
 
 done(#{jid := Jid} = Reader, {post, Text}) ->
     _ = post(Reader, Text),

@@ -17,7 +17,8 @@
     rights_are_asked_at_every_step/1,
     what_is_deleted_meanwhile_does_not_come_back/1,
     who_may_not_post_deletes/1,
-    no_error_was_logged/1
+    no_error_was_logged/1,
+    what_is_done_is_not_refused/1
 ]).
 
 -define(ROOT, <<"/twitter">>).
@@ -36,7 +37,8 @@ all() ->
         rights_are_asked_at_every_step,
         what_is_deleted_meanwhile_does_not_come_back,
         who_may_not_post_deletes,
-        no_error_was_logged
+        no_error_was_logged,
+        what_is_done_is_not_refused
     ].
 
 init_per_suite(Config) ->
@@ -226,6 +228,21 @@ what_is_refused_can_be_sent_again(Config) ->
     ok = twitter_server:reload(Server, #{twitter => #{}}),
     ?assertEqual(<<"completed">>, twitter_dialog:status(Submit(Next, <<"later">>))),
     ?assertMatch([_, _], twitter_events:posts(Server, Bob)).
+
+%% Or it would be done once more. This makes the server complain.
+what_is_done_is_not_refused(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob, _} = people(Config),
+    Form = twitter_dialog:execute(Alice, ?ROOT),
+    twitter_mnesia:without(Server, private_storage, fun() ->
+        Answer = twitter_dialog:reply(Alice, Form, <<>>, [{<<"text">>, <<"Hello">>}, {<<"bodies">>, <<"0">>}]),
+        ?assertEqual(<<"completed">>, twitter_dialog:status(Answer)),
+        #xmlel{children = Els} = fxml:get_subtag(Answer, <<"command">>),
+        Types = [fxml:get_tag_attr_s(<<"type">>, Note) || #xmlel{name = <<"note">>} = Note <- Els],
+        ?assertMatch([_, <<"warn">>], Types)
+    end),
+    ?assertMatch([{item, _, _, _}], twitter_events:posts(Server, Bob)),
+    ?assertMatch(#{<<"bodies">> := [<<"1">>]}, twitter_dialog:values(twitter_dialog:execute(Alice, ?ROOT))).
 
 rights_are_asked_at_every_step(Config) ->
     Server = twitter_cases:server(Config),

@@ -5,6 +5,8 @@
 -include_lib("fast_xml/include/fxml.hrl").
 -include_lib("stdlib/include/assert.hrl").
 
+-import(twitter_absence, [author_and_reader/1, login/2, publish/3, ids/2, title/1, await_offline/2]).
+
 -export([suite/0, all/0, groups/0, init_per_suite/1, end_per_suite/1]).
 -export([
     who_resumes_has_not_been_away/1,
@@ -411,35 +413,7 @@ no_error_was_logged(Config) ->
 
 %%% Helpers
 
-%% The reader has been online once.
-author_and_reader(Config) ->
-    [Alice, Bob] = twitter_cases:offline_friends(Config, [<<"alice">>, <<"bob">>]),
-    ok = twitter_client:close(login(Config, Bob)),
-    {login(Config, Alice), Bob}.
-
-login(Config, User) ->
-    twitter_users:login(twitter_cases:server(Config), User).
-
-%% And nothing of it is on its way any more.
-publish(Config, Client, Ids) ->
-    _ = twitter_requests:publish_all(Client, Ids),
-    twitter_server:settle(twitter_cases:server(Config), <<"pubsub.localhost">>).
-
-ids(Config, Client) ->
-    ids_of(twitter_events:received(twitter_cases:server(Config), Client)).
-
 ids_of(Stanzas) ->
     IsEvent = twitter_events:is_event(),
     [Id || #xmlel{} = Stanza <- Stanzas, IsEvent(Stanza), {item, _, Id, _} <- twitter_events:entries(Stanza)].
 
-title(Client) ->
-    #{<<"pubsub#title">> := [Title]} = twitter_answers:form(twitter_requests:info(Client, ?FRIENDS)),
-    Title.
-
-await_offline(Config, User) ->
-    Server = twitter_cases:server(Config),
-    Jid = twitter_server:call(Server, jid, decode, [twitter_users:jid(User)]),
-    case twitter_server:call(Server, twitter_sessions, of_user, [Jid]) of
-        [] -> ok;
-        _ -> await_offline(Config, User)
-    end.

@@ -5,6 +5,8 @@
 -include_lib("fast_xml/include/fxml.hrl").
 -include_lib("stdlib/include/assert.hrl").
 
+-import(twitter_absence, [author_and_reader/1, login/2, publish/3, ids/2, title/1, await_offline/2]).
+
 -export([suite/0, all/0, groups/0, init_per_suite/1, end_per_suite/1, init_per_group/2, end_per_group/2]).
 -export([
     what_was_missed_comes_once/1,
@@ -436,40 +438,11 @@ no_error_was_logged(Config) ->
 
 %%% Helpers
 
-%% The reader has been online once.
-author_and_reader(Config) ->
-    [Alice, Bob] = twitter_cases:offline_friends(Config, [<<"alice">>, <<"bob">>]),
-    ok = twitter_client:close(login(Config, Bob)),
-    {login(Config, Alice), Bob}.
-
-login(Config, User) ->
-    twitter_users:login(twitter_cases:server(Config), User).
-
-%% And nothing of it is on its way any more.
-publish(Config, Client, Ids) ->
-    _ = twitter_requests:publish_all(Client, Ids),
-    settle(Config).
-
 settle(Config) ->
     twitter_server:settle(twitter_cases:server(Config), <<"pubsub.localhost">>).
 
 events(Config, Client) ->
     twitter_events:received(twitter_cases:server(Config), Client).
-
-ids(Config, Client) ->
-    [Id || {item, _, Id, _} <- lists:flatmap(fun twitter_events:entries/1, events(Config, Client))].
-
-title(Client) ->
-    #{<<"pubsub#title">> := [Title]} = twitter_answers:form(twitter_requests:info(Client, ?FRIENDS)),
-    Title.
-
-await_offline(Config, User) ->
-    Server = twitter_cases:server(Config),
-    Jid = twitter_server:call(Server, jid, decode, [twitter_users:jid(User)]),
-    case twitter_server:call(Server, twitter_sessions, of_user, [Jid]) of
-        [] -> ok;
-        _ -> await_offline(Config, User)
-    end.
 
 set(Config, User, {Pushes, Bodies, CatchUp}) ->
     twitter_wishes:change(twitter_cases:server(Config), twitter_users:jid(User), set, [Pushes, Bodies, CatchUp]).

@@ -25,7 +25,7 @@
 
 %% What an event tells: a friend's post, that posts of a friend are gone, or what one's own devices did.
 -type news() :: post | retraction | own.
--type about() :: #{author := jid:jid(), news := news(), shown := twitter_catch_up:shown()}.
+-type about() :: #{author := twitter_nif:jid(), news := news(), shown := twitter_catch_up:shown()}.
 %% A message that sessions will recognise, and what one copy of it takes in a mailbox: what is large in
 %% it is shared.
 -type marked() :: {message(), Bytes :: pos_integer()}.
@@ -172,7 +172,7 @@ pass(State, #message{to = To}, #{rest := Rest, packed := Packed, is_quiet := IsQ
             send(State, Event#message{to = jid:remove_resource(To), meta = meta(Shown)}, Rest)
     end;
 pass(State, #message{to = To, meta = Meta} = Event, #{author := Author, flow := Flow, shown := Shown}) ->
-    case is_refused(State, Author) of
+    case is_refused(State, twitter_roster:bare(Author)) of
         true ->
             twitter_flow:count(Flow, withheld, 1),
             State;

@@ -26,7 +26,7 @@
 %% @doc Events of an author on their way.
 -spec new(twitter_c2s:about(), twitter_flow:flow(), [message()], fast | full, twitter_nif:fanout()) -> delivery().
 new(#{author := Author} = About, Flow, Events, Way, Fanout) ->
-    #delivery{author = Author, flow = Flow, fanout = Fanout,
+    #delivery{author = twitter_roster:bare(Author), flow = Flow, fanout = Fanout,
               full = [twitter_c2s:full(Event, About, Flow) || Event <- Events],
               fast = case Way of
                          fast ->

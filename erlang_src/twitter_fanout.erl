@@ -309,7 +309,7 @@ begun(#sending{key = Key, post = Post, delivery = none, fanout = Noted} = Sendin
     AuthorJid = jid:decode(Author),
     Way = mod_twitter_opt:delivery(ServerHost),
     Fanout = noted(Noted, Key, AuthorJid, State),
-    Deliver = fun(About, Events) -> twitter_delivery:new(About#{author => AuthorJid}, Flow, Events, Way, Fanout) end,
+    Deliver = fun(About, Events) -> twitter_delivery:new(About#{author => Author}, Flow, Events, Way, Fanout) end,
     ToOwn = Deliver(#{news => own, shown => none}, twitter_event:to_author(Host, Author, What)),
     ok = twitter_delivery:to_own(ToOwn, Publisher, AuthorJid),
     ToFriends = Deliver(#{news => news(What), shown => twitter_catch_up:shown(Post)},

@@ -120,7 +120,7 @@ changed(#jid{luser = LUser, lserver = LServer}) ->
 
 %% @doc How the user of a session gets news of an author; and the state of the session, which remembers the
 %% settings.
--spec share(ejabberd_c2s:state(), Author :: jid:jid(), twitter_c2s:news()) ->
+-spec share(ejabberd_c2s:state(), Author :: twitter_nif:jid(), twitter_c2s:news()) ->
           {whole | without_body | nothing, ejabberd_c2s:state()}.
 share(State, _Author, own) ->
     {whole, State};
@@ -129,7 +129,7 @@ share(State, Author, News) ->
         {default, Known} ->
             {whole, Known};
         {Settings, Known} ->
-            {twitter_nif:settings_share(Settings, jid:encode(Author), News, now_micros()), Known}
+            {twitter_nif:settings_share(Settings, Author, News, now_micros()), Known}
     end.
 
 %% @doc The settings of the user of a session may have changed.

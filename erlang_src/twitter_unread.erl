@@ -29,7 +29,8 @@
 -spec begin_run(ServerHost :: binary()) -> ok.
 begin_run(ServerHost) ->
     Run = moment(),
-    Runs = lists:nthtail(max(0, length(runs(ServerHost)) - ?MAX_RUNS), runs(ServerHost)) ++ [Run],
+    Former = runs(ServerHost),
+    Runs = lists:nthtail(max(0, length(Former) + 1 - ?MAX_RUNS), Former ++ [Run]),
     Els = [#xmlel{name = <<"run">>, children = [{xmlcdata, integer_to_binary(Began)}]} || Began <- Runs],
     _ = twitter_private:write_of_host(ServerHost, #xmlel{name = <<"runs">>, attrs = [{<<"xmlns">>, ?NS_RUNS}],
                                                          children = Els}),

@@ -6,8 +6,8 @@
 //! stored.
 //!
 //! The mark is stored when he comes, leaves and reads. A server that is killed stores nothing: so it also says in
-//! which run of the service he came. In another run he was pushed everything that was posted in that one, and
-//! nothing since the new one began.
+//! which run of the service he came. In a later run he was pushed everything that was posted in that one, and
+//! nothing since the next one began.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;

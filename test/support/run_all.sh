@@ -23,6 +23,7 @@ for part in check cargo ct slixmpp demo; do
     printf '%-8s %4d passed, %d failed\n' "$part" "$p" "$f"
     passed=$((passed + p)) failed=$((failed + f))
 done
+[ ! -s "$results/ct.failed" ] || { echo "did not pass, in Common Test:"; cat "$results/ct.failed"; }
 [ "$demo" = '1 0' ] || { echo "the demo said, in _build/demo.log:"; tail -n 20 _build/demo.log; }
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -1,7 +1,8 @@
 #!/usr/bin/env escript
 %%! +sbtu
 %%% run_ct.escript RESULT [SUITE [CASE...]]: compiles test/ct and runs all its suites, as many
-%%% at once as there are processors, or one of them. Writes "PASSED FAILED" to the file RESULT.
+%%% at once as there are processors, or one of them. Writes "PASSED FAILED" to the file RESULT,
+%%% and what did not pass, with the reason, to RESULT.failed.
 %%%
 %%% Started by `make`, which sets ERL_LIBS. Everything it writes goes to _build/ct. No node is
 %%% distributed, so no epmd is started.
@@ -23,6 +24,7 @@ main([Result | Chosen]) ->
     ok = filelib:ensure_dir(filename:join(Logs, "x")),
     _ = code:add_patha(filename:absname(?PLUGIN)),
     true = code:add_patha(Beams),
+    ok = file:write_file(failures(Beams), []),
     {Suites, AllCompile} = compile(Beams),
     AllCompile orelse Chosen =/= [] orelse give_up(Beams),
     Runs =
@@ -34,10 +36,17 @@ main([Result | Chosen]) ->
     Failed = lists:sum([F || {_, _, F} <- Runs]),
     [io:format("~s failed: ~ts/~s/index.html~n", [Suite, ?LOGS, Suite]) || {Suite, _, F} <- Runs, F > 0],
     io:format("Common Test: ~b passed, ~b failed; logs: ~ts~n", [Passed, Failed, ?LOGS]),
-    ok = file:del_dir_r(Beams),
     ok = filelib:ensure_dir(ResultFile),
+    {ok, Reasons} = file:read_file(failures(Beams)),
+    ok = file:write_file([ResultFile, ".failed"], Reasons),
+    io:put_chars(unicode:characters_to_list(Reasons)),
+    ok = file:del_dir_r(Beams),
     ok = file:write_file(ResultFile, io_lib:format("~b ~b~n", [Passed, Failed])),
     halt(min(Failed, 1)).
+
+%% Where twitter_failed writes.
+failures(Beams) ->
+    filename:join(Beams, "failed.txt").
 
 compile(Beams) ->
     Sources = filelib:wildcard(filename:join(?SOURCES, "*.erl")),
@@ -100,7 +109,8 @@ options(Suite, Cases, Beams, Logs) ->
     Own = filename:join(Logs, Suite),
     ok = filelib:ensure_dir(filename:join(Own, "x")),
     [
-        {dir, Beams}, {auto_compile, false}, {logdir, Own}, {abort_if_missing_suites, true}
+        {dir, Beams}, {auto_compile, false}, {logdir, Own}, {abort_if_missing_suites, true},
+        {ct_hooks, [{twitter_failed, failures(Beams)}]}
         | choose(Suite, Cases)
     ].
 

@@ -7,7 +7,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([wrap/1, unwrap/1, is_payload/1, check/2, text/1, title/1, readable/1]).
+-export([wrap/1, payload/1, unwrap/1, is_payload/1, check/2, text/1, title/1, readable/1]).
 
 -define(NS_WRAPPER, <<"urn:ejabberd:twitter:payload">>).
 
@@ -27,14 +27,19 @@ wrap_publish(El) ->
     El.
 
 wrap_item(#xmlel{name = <<"item">>, children = Els} = Item) ->
+    Item#xmlel{children = payload(Els)};
+wrap_item(El) ->
+    El.
+
+%% @doc The payload to be stored, from what an item holds on the wire.
+-spec payload([xmlel() | {xmlcdata, binary()}]) -> [xmlel()].
+payload(Els) ->
     Text = fxml:get_cdata(Els),
     Elements = [wrap_element(El) || #xmlel{} = El <- Els],
     case is_blank(Text) of
-        true -> Item#xmlel{children = Elements};
-        false -> Item#xmlel{children = [wrapper([{xmlcdata, Text}]) | Elements]}
-    end;
-wrap_item(El) ->
-    El.
+        true -> Elements;
+        false -> [wrapper([{xmlcdata, Text}]) | Elements]
+    end.
 
 wrap_element(El) ->
     case is_wrapper(El) of

@@ -3,7 +3,7 @@
 %%% not used for long goes when there is no room.
 -module(twitter_index).
 
--export([new/1, resize/1, memory/1, page/4, find/4, missed/5, read/2, ids/2, refresh/4, forget/2]).
+-export([new/1, resize/1, memory/1, page/5, find/5, missed/6, read/2, ids/2, refresh/4, forget/2]).
 
 %% @doc An empty index, as large as the options of the vhost allow.
 -spec new(ServerHost :: binary()) -> twitter_nif:index().
@@ -26,28 +26,29 @@ memory(Host) ->
     twitter_nif:memory(Index).
 
 %% @doc One page of the merged streams of `Authors'; what is in memory of its payloads comes along, up to
-%% `MaxBytes', beginning next to the anchor.
--spec page(twitter_service:served(), Authors :: [twitter_nif:jid()], twitter_nif:request(),
-           MaxBytes :: non_neg_integer()) ->
+%% `MaxBytes', beginning next to the anchor. Of authors on other servers it has what their servers sent for
+%% this reader.
+-spec page(twitter_service:served(), Authors :: [twitter_nif:jid()], Reader :: twitter_nif:jid() | none,
+           twitter_nif:request(), MaxBytes :: non_neg_integer()) ->
           {ok, twitter_nif:page()} | {error, bad_cursor}.
-page(#{index := Index} = Service, Authors, Request, MaxBytes) ->
-    loaded(Service, fun(Hold) -> twitter_nif:page(Index, Hold, Authors, Request, MaxBytes) end).
+page(#{index := Index} = Service, Authors, Reader, Request, MaxBytes) ->
+    loaded(Service, fun(Hold) -> twitter_nif:page(Index, Hold, Authors, Reader, Request, MaxBytes) end).
 
 %% @doc The posts of `Authors' that have one of these ids: in the order of the ids, and of posts that
 %% share one the newest first.
--spec find(twitter_service:served(), Authors :: [twitter_nif:jid()], Ids :: [binary()],
-           MaxBytes :: non_neg_integer()) -> [twitter_nif:post()].
-find(#{index := Index} = Service, Authors, Ids, MaxBytes) ->
+-spec find(twitter_service:served(), Authors :: [twitter_nif:jid()], Reader :: twitter_nif:jid() | none,
+           Ids :: [binary()], MaxBytes :: non_neg_integer()) -> [twitter_nif:post()].
+find(#{index := Index} = Service, Authors, Reader, Ids, MaxBytes) ->
     {ok, Found} =
-        loaded(Service, fun(Hold) -> twitter_nif:find(Index, Hold, Authors, Ids, MaxBytes) end),
+        loaded(Service, fun(Hold) -> twitter_nif:find(Index, Hold, Authors, Reader, Ids, MaxBytes) end),
     Found.
 
 %% @doc The newest posts of `Authors' in these gaps, newest first and at most `Limit', and how many there are.
--spec missed(twitter_service:served(), Authors :: [twitter_nif:jid()], [twitter_nif:gap()],
-             Limit :: non_neg_integer(), MaxBytes :: non_neg_integer()) ->
+-spec missed(twitter_service:served(), Authors :: [twitter_nif:jid()], Reader :: twitter_nif:jid(),
+             [twitter_nif:gap()], Limit :: non_neg_integer(), MaxBytes :: non_neg_integer()) ->
           {[twitter_nif:post()], Count :: non_neg_integer()}.
-missed(#{index := Index} = Service, Authors, Gaps, Limit, MaxBytes) ->
-    Ask = fun(Hold) -> twitter_nif:missed(Index, Hold, Authors, Gaps, Limit, MaxBytes) end,
+missed(#{index := Index} = Service, Authors, Reader, Gaps, Limit, MaxBytes) ->
+    Ask = fun(Hold) -> twitter_nif:missed(Index, Hold, Authors, Reader, Gaps, Limit, MaxBytes) end,
     {ok, Missed} = loaded(Service, Ask),
     Missed.
 
@@ -92,7 +93,7 @@ decode(Author, Id, Stored) ->
 -spec ids(twitter_service:served(), Author :: twitter_nif:jid()) -> [binary()].
 ids(Service, Author) ->
     All = {oldest_first, first_page, 16#ffffffff},
-    {ok, {Posts, _, _, _, _}} = page(Service, [Author], All, 0),
+    {ok, {Posts, _, _, _, _}} = page(Service, [Author], none, All, 0),
     [Id || {_, Id, _} <- Posts].
 
 %% @doc A post was stored or deleted: the index takes what `Read' reads of it in storage, and returns that.

@@ -21,10 +21,10 @@ read(#{node := {stream, _}} = View, #pubsub{items = #ps_items{items = []} = Item
     {Posts, Page} = page(View, Request, fun item/1),
     (answer(View, Posts))#pubsub{rsm = twitter_rsm:answer(Rsm, Page)};
 read(#{node := {stream, _}} = View, #pubsub{items = #ps_items{items = Wanted}}) ->
-    #{reader := #{service := Service, lang := Lang}, authors := Authors} = View,
+    #{reader := #{service := Service, name := Name, lang := Lang}, authors := Authors} = View,
     length(Wanted) =< ?MAX_IDS orelse twitter_error:refuse({many_ids, ?MAX_IDS}, Lang),
     Ids = [Id || #ps_item{id = Id} <- Wanted],
-    Found = twitter_index:find(Service, Authors, Ids, ?MAX_BYTES),
+    Found = twitter_index:find(Service, Authors, Name, Ids, ?MAX_BYTES),
     answer(View, lists:map(fun item/1, load(Service, lists:sublist(Found, ?MAX_IDS))));
 read(#{reader := #{service := Service}, post := Post} = View, #pubsub{}) ->
     answer(View, lists:map(fun item/1, load(Service, [Post])));
@@ -37,10 +37,11 @@ answer(#{node := Node}, Items) ->
 %% @doc The posts of one page of a stream, each shown by `Show'.
 -spec page(twitter_view:view(), twitter_nif:request(),
            fun((twitter_store:post()) -> Shown)) -> {[Shown], twitter_nif:page()}.
-page(#{reader := #{service := Service, lang := Lang}, authors := Authors} = View, Request, Show) ->
-    case twitter_index:page(Service, Authors, Request, ?MAX_BYTES) of
+page(#{reader := #{service := Service, name := Name, lang := Lang}, authors := Authors} = View, Request, Show) ->
+    Ask = fun(Asked) -> twitter_index:page(Service, Authors, Name, Asked, ?MAX_BYTES) end,
+    case Ask(Request) of
         {ok, Page} ->
-            {Posts, Shortened} = fit(Service, Authors, Request, Page),
+            {Posts, Shortened} = fit(Service, Ask, Request, Page),
             ok = seen(View, Posts),
             {lists:map(Show, Posts), Shortened};
         {error, bad_cursor} ->
@@ -55,15 +56,15 @@ seen(_View, _Posts) ->
     ok.
 
 %% The posts of a page, or of the shorter one that is not too large: of the posts next to the anchor.
-fit(Service, Authors, {Order, Anchor, _Limit}, {Posts, _, _, _, _} = Page) ->
+fit(Service, Ask, {Order, Anchor, _Limit}, {Posts, _, _, _, _} = Page) ->
     {Tried, Loaded} = load(Service, from(Anchor, Posts), ?MAX_BYTES, 0, []),
     case length(Posts) of
         Tried ->
             {lists:reverse(from(Anchor, Loaded)), Page};
         _ ->
             Request = {Order, Anchor, Tried},
-            {ok, Shorter} = twitter_index:page(Service, Authors, Request, ?MAX_BYTES),
-            fit(Service, Authors, Request, Shorter)
+            {ok, Shorter} = Ask(Request),
+            fit(Service, Ask, Request, Shorter)
     end.
 
 %% A page that ends at its anchor is read from its end.

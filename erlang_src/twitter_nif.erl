@@ -21,11 +21,14 @@
          roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/3,
          remembered_recheck/3]).
 -export([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
+-export([audience_bucket/1, audience_digest/1, audience_is_open/1, audience_unsure/1, audience_assume/4,
+         audience_seal/2, audience_next/2, audience_admit/3, audience_dismiss/2, audience_readers/2]).
+-export([place_at/3, speaks_for/3, retry_after/1, load_heard/6, put_heard/6, set_heard/4]).
 -export([mark_pass/2, mark_gaps/3, mark_arrive/3, mark_leave/2, mark_push/3, mark_seen/5]).
--export([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5, missed/6]).
+-export([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/6, find/6, missed/7]).
 -export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, hold/0, version/0,
               request/0, page/0, post/0, online/0, session/0, fanout/0, rosters/0, rates/0,
-              dialogs/0, rights/0, command/0, stage/0, action/0, form/0, step/0, effect/0,
+              dialogs/0, audience/0, rows/0, seq/0, rights/0, command/0, stage/0, action/0, form/0, step/0, effect/0,
               meter/0, summary/0, settings/0, until/0, mark/0, gap/0, arrival/0, departure/0]).
 -on_load(load_library/0).
 -nifs([parse_node/1, parse_disco_node/1, node_id/1, stored_node/1, author_of_stored/1]).
@@ -44,8 +47,11 @@
        roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/3,
        remembered_recheck/3]).
 -nifs([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
+-nifs([audience_bucket/1, audience_digest/1, audience_is_open/1, audience_unsure/1, audience_assume/4,
+       audience_seal/2, audience_next/2, audience_admit/3, audience_dismiss/2, audience_readers/2]).
+-nifs([place_at/3, speaks_for/3, retry_after/1, load_heard/6, put_heard/6, set_heard/4]).
 -nifs([mark_pass/2, mark_gaps/3, mark_arrive/3, mark_leave/2, mark_push/3, mark_seen/5]).
--nifs([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/5, find/5, missed/6]).
+-nifs([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/6, find/6, missed/7]).
 
 -type jid() :: binary().
 %% A bare JID.
@@ -57,6 +63,11 @@
 -opaque index() :: reference().
 -opaque hold() :: reference().
 -type version() :: non_neg_integer().
+-type audience() :: binary().
+%% The state of a stream that was heard, as it is stored; empty of a new one.
+-type rows() :: [{Bucket :: 0..63, binary()}].
+%% What each reader may see of it, in parts, as they are stored.
+-type seq() :: pos_integer().
 -opaque online() :: reference().
 -type session() :: {pid(), Resource :: binary()}.
 -opaque fanout() :: reference().
@@ -461,6 +472,78 @@ version(_Index, _Author) -> erlang:nif_error(nif_not_loaded).
            [{Micros :: non_neg_integer(), item_id()}]) -> taken | stale.
 load(_Index, _Hold, _Author, _ReadUnder, _Posts) -> erlang:nif_error(nif_not_loaded).
 
+%% @doc For whom heard posts are: the core room `audience' tells what that means. In which part the row of a
+%% reader is.
+-spec audience_bucket(Reader :: jid()) -> 0..63.
+audience_bucket(_Reader) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Which audience is in force.
+-spec audience_digest(audience()) -> Digest :: binary() | undefined.
+audience_digest(_State) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Whether readers may see what comes next without being admitted to it.
+-spec audience_is_open(audience()) -> boolean().
+audience_is_open(_State) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The state to be stored before changes of rows are, and while a reader's row is taken away.
+-spec audience_unsure(audience()) -> audience().
+audience_unsure(_State) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc What is relayed from now on is for these readers: the new state, to be stored last, and the rows that
+%% change. All rows have to be given.
+-spec audience_assume(audience(), rows(), Digest :: binary(), Readers :: [jid()]) -> {audience(), rows()}.
+audience_assume(_State, _Rows, _Digest, _Readers) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc No audience is in force any more: as {@link audience_assume/4}.
+-spec audience_seal(audience(), rows()) -> {audience(), rows()}.
+audience_seal(_State, _Rows) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The number of a post that comes for an audience or for one reader, and the state, to be stored before it.
+-spec audience_next(audience(), relay | single) -> {seq(), audience()} | {error, open | closed}.
+audience_next(_State, _Kind) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The part with this reader's row, when he may see this post, too.
+-spec audience_admit(Bucket :: binary(), Reader :: jid(), seq()) -> Bucket :: binary().
+audience_admit(_Bucket, _Reader, _Seq) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The part without this reader's row. While it is written the state has to be unsure.
+-spec audience_dismiss(Bucket :: binary(), Reader :: jid()) -> Bucket :: binary().
+audience_dismiss(_Bucket, _Reader) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc All who may see this post.
+-spec audience_readers(rows(), seq()) -> [jid()].
+audience_readers(_Rows, _Seq) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Where a post stands in time that came from another server, in microseconds: the first two by the clock of
+%% that server, as far as it told them.
+-spec place_at(Published :: non_neg_integer() | undefined, Sent :: non_neg_integer() | undefined,
+               Received :: non_neg_integer()) -> non_neg_integer().
+place_at(_Published, _Sent, _Received) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Whether a service speaks for the users of a domain, which lists these services.
+-spec speaks_for(Service :: binary(), Domain :: binary(), Listed :: [binary()]) -> boolean().
+speaks_for(_Service, _Domain, _Listed) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc How long to leave a server alone that did not answer so many times in a row, in milliseconds.
+-spec retry_after(Failures :: non_neg_integer()) -> non_neg_integer().
+retry_after(_Failures) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Offers all posts that were heard of an author, in any order, and what each reader may see; like
+%% {@link load/5}.
+-spec load_heard(index(), hold(), Author :: jid(), ReadUnder :: version(),
+                 [{Micros :: non_neg_integer(), item_id(), seq()}], rows()) -> taken | stale.
+load_heard(_Index, _Hold, _Author, _ReadUnder, _Posts, _Rows) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Offers a post that was recorded, and the rows that changed with it.
+-spec put_heard(index(), Author :: jid(), ReadUnder :: version(),
+                {Micros :: non_neg_integer(), item_id(), seq()}, stored(), Changed :: rows()) ->
+          taken | stale.
+put_heard(_Index, _Author, _ReadUnder, _Post, _Payload, _Changed) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Offers rows that changed.
+-spec set_heard(index(), Author :: jid(), ReadUnder :: version(), Changed :: rows()) -> taken | stale.
+set_heard(_Index, _Author, _ReadUnder, _Changed) -> erlang:nif_error(nif_not_loaded).
+
 %% @doc Offers a post that is stored.
 -spec put(index(), Author :: jid(), ReadUnder :: version(), Micros :: non_neg_integer(),
           item_id(), stored()) -> taken | stale.
@@ -480,20 +563,23 @@ forget(_Index, _Author) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc One page of the merged streams of `Authors'. Beginning next to the anchor, posts come with
 %% their payloads until these are `MaxBytes' or more. The second try with the same hold, after loading
-%% what was missing, has all that it needs.
--spec page(index(), hold(), Authors :: [jid()], request(), MaxBytes :: non_neg_integer()) ->
+%% what was missing, has all that it needs. Of streams that were heard it has what is for this reader; of
+%% others everything, for their authors' rosters say whether he may see them.
+-spec page(index(), hold(), Authors :: [jid()], Reader :: jid() | none, request(),
+           MaxBytes :: non_neg_integer()) ->
           {ok, page()} | {error, bad_cursor | {not_loaded, [jid()]}}.
-page(_Index, _Hold, _Authors, _Request, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
+page(_Index, _Hold, _Authors, _Reader, _Request, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc All posts of `Authors' with one of these ids, in the order of the ids, then newest first; with
-%% payloads like a page.
--spec find(index(), hold(), Authors :: [jid()], [item_id()], MaxBytes :: non_neg_integer()) ->
+%% payloads, and for a reader, like a page.
+-spec find(index(), hold(), Authors :: [jid()], Reader :: jid() | none, [item_id()],
+           MaxBytes :: non_neg_integer()) ->
           {ok, [post()]} | {error, {not_loaded, [jid()]}}.
-find(_Index, _Hold, _Authors, _Ids, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
+find(_Index, _Hold, _Authors, _Reader, _Ids, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc The newest posts of `Authors' in these gaps, which come oldest first and do not touch each other,
-%% newest first and at most `Limit', with payloads like a page; and how many there are.
--spec missed(index(), hold(), Authors :: [jid()], [gap()], Limit :: non_neg_integer(),
-             MaxBytes :: non_neg_integer()) ->
+%% newest first and at most `Limit', with payloads, and for a reader, like a page; and how many there are.
+-spec missed(index(), hold(), Authors :: [jid()], Reader :: jid() | none, [gap()],
+             Limit :: non_neg_integer(), MaxBytes :: non_neg_integer()) ->
           {ok, {[post()], Count :: non_neg_integer()}} | {error, {not_loaded, [jid()]}}.
-missed(_Index, _Hold, _Authors, _Gaps, _Limit, _MaxBytes) -> erlang:nif_error(nif_not_loaded).
+missed(_Index, _Hold, _Authors, _Reader, _Gaps, _Limit, _MaxBytes) -> erlang:nif_error(nif_not_loaded).

@@ -11,7 +11,7 @@
 
 -export([begin_run/1, end_run/1, run/1, is_kept/1, moment/0]).
 -export([count/1, missed/2, seen/3, pushes/2]).
--export([arrive/3, leave/1, load/4, seen/4]).
+-export([arrive/3, leave/1, load/3, seen/4]).
 -export_type([absence/0]).
 
 -define(NS, <<"urn:ejabberd:twitter:unread">>).
@@ -81,13 +81,12 @@ count(Reader) ->
 %% are. They are unread until {@link seen/3} says that he was shown them.
 -spec missed(twitter_reader:reader(), Limit :: non_neg_integer()) ->
           {[twitter_store:post()], Count :: non_neg_integer()}.
-missed(#{service := Service} = Reader, Limit) ->
+missed(Reader, Limit) ->
     case gaps(Reader) of
         [] ->
             {[], 0};
         Gaps ->
-            #{authors := Authors} = twitter_view:open(Reader, {stream, friends}),
-            load(Service, Authors, Gaps, Limit)
+            load(twitter_view:open(Reader, {stream, friends}), Gaps, Limit)
     end.
 
 gaps(#{jid := Jid, service := #{host := Host, server_host := ServerHost}} = Reader) ->
@@ -183,12 +182,12 @@ arrive(#jid{lserver = LServer} = Jid, WasThere, WantsPushes) ->
 known(<<>>) -> first;
 known(_Mark) -> known.
 
-%% @doc The newest posts of `Authors' in these gaps, newest first, at most `Limit' and not much more than a
+%% @doc The newest posts of a stream in these gaps, newest first, at most `Limit' and not much more than a
 %% megabyte; and how many there are.
--spec load(twitter_service:served(), Authors :: [twitter_nif:jid()], [twitter_nif:gap()],
-           Limit :: non_neg_integer()) -> {[twitter_store:post()], Count :: non_neg_integer()}.
-load(Service, Authors, Gaps, Limit) ->
-    {Posts, Count} = twitter_index:missed(Service, Authors, Gaps, Limit, ?MAX_BYTES),
+-spec load(twitter_view:view(), [twitter_nif:gap()], Limit :: non_neg_integer()) ->
+          {[twitter_store:post()], Count :: non_neg_integer()}.
+load(#{reader := #{service := Service, name := Name}, authors := Authors}, Gaps, Limit) ->
+    {Posts, Count} = twitter_index:missed(Service, Authors, Name, Gaps, Limit, ?MAX_BYTES),
     {twitter_items:load(Service, Posts), Count}.
 
 %% @doc The last session of a user of the vhost has gone.

@@ -141,7 +141,7 @@ index(#{quick := Quick} = Options) ->
     Page = fun(Index, Authors, Anchor) ->
         fun(_) ->
             Request = {newest_first, Anchor, 1000},
-            {ok, _} = twitter_nif:page(Index, twitter_nif:hold_new(), Authors, Request, 1_000_000)
+            {ok, _} = twitter_nif:page(Index, twitter_nif:hold_new(), Authors, none, Request, 1_000_000)
         end
     end,
     [
@@ -170,7 +170,7 @@ index(#{quick := Quick} = Options) ->
         end),
         one(Options, find, <<Friends/binary, ", one id">>, fun() ->
             fun(_) ->
-                {ok, [_ | _]} = twitter_nif:find(All, twitter_nif:hold_new(), Many, [id(1)], 1_000_000)
+                {ok, [_ | _]} = twitter_nif:find(All, twitter_nif:hold_new(), Many, none, [id(1)], 1_000_000)
             end
         end),
         one(Options, set_budgets, <<Friends/binary, ", to nothing">>, fun() ->

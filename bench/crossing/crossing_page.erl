@@ -91,7 +91,7 @@ copied(Payload) -> binary_to_term(term_to_binary(Payload)).
 page(Index, Authors) ->
     Request = {newest_first, first_page, ?LIMIT},
     {ok, {Posts, _, _, 0, _}} =
-        twitter_nif:page(Index, twitter_nif:hold_new(), Authors, Request, 1_000_000),
+        twitter_nif:page(Index, twitter_nif:hold_new(), Authors, none, Request, 1_000_000),
     [{Author, Id, binary_to_term(Payload)} || {Author, Id, Payload} <- Posts].
 
 plain_page({Keys, Payloads}, Authors) ->

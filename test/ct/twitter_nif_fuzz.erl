@@ -35,8 +35,9 @@ functions() ->
     Dialogs = twitter_nif:dialogs_new(),
     ok = twitter_nif:dialog_open(Dialogs, <<"open">>, {?JID, <<"phone">>}, <<"twitter#post">>, {post, {true, true}}, 1),
     Request = {oldest_first, {index, 0}, 10},
-    {ok, {_, Cursor, _, _, _}} = twitter_nif:page(Index, Hold, [?JID], Request, 1000),
+    {ok, {_, Cursor, _, _, _}} = twitter_nif:page(Index, Hold, [?JID], none, Request, 1000),
     Version = twitter_nif:version(Index, ?JID),
+    Rows = [{twitter_nif:audience_bucket(?JID), <<"alice@localhost 1-2,5-\n">>}],
     [
         {parse_node, [<<"/twitter/MyStream/1">>]}, {parse_disco_node, [<<"/twitter/MyFriends/bob@localhost/1">>]},
         {node_id, [{post, {{friend, <<"bob@localhost">>}, <<"1">>}}]}, {stored_node, [?JID]},
@@ -79,10 +80,18 @@ functions() ->
         {hold, [Index, Hold, ?JID]}, {release, [Hold]}, {version, [Index, ?JID]},
         {load, [Index, Hold, ?JID, Version, [{1, <<"a">>}, {2, <<"b">>}]]},
         {put, [Index, ?JID, Version, 3, <<"c">>, <<"payload">>]}, {remove, [Index, ?JID, Version, <<"c">>]},
+        {audience_bucket, [?JID]}, {audience_digest, [<<"3 ab">>]}, {audience_is_open, [<<"3 ?">>]}, {audience_unsure, [<<"3 ab">>]},
+        {audience_assume, [<<"3 ab">>, Rows, <<"cd">>, [?JID, <<"bob@localhost">>]]}, {audience_seal, [<<"3 ab">>, Rows]},
+        {audience_next, [<<"3 ab">>, relay]}, {audience_admit, [<<"alice@localhost 1-3,5-\n">>, ?JID, 4]},
+        {audience_dismiss, [<<"alice@localhost 1-3,5-\n">>, ?JID]}, {audience_readers, [Rows, 2]},
+        {place_at, [10, 11, 12]}, {speaks_for, [<<"pubsub.a.test">>, <<"a.test">>, [<<"pubsub.a.test">>]]}, {retry_after, [3]},
+        {load_heard, [Index, Hold, <<"carol@a.test">>, Version, [{1, <<"a">>, 1}, {2, <<"b">>, 2}], Rows]},
+        {put_heard, [Index, <<"carol@a.test">>, Version, {3, <<"c">>, 3}, <<"payload">>, Rows]},
+        {set_heard, [Index, <<"carol@a.test">>, Version, Rows]},
         {keep_payloads, [Index, [{?JID, Version, <<"a">>, <<"payload">>}]]}, {forget, [Index, ?JID]},
-        {page, [Index, Hold, [?JID], setelement(2, Request, {'after', Cursor}), 1000]},
-        {find, [Index, Hold, [?JID], [<<"a">>, <<"none">>], 1000]},
-        {missed, [Index, Hold, [?JID], [{0, 1}, {2, open}], 10, 1000]}
+        {page, [Index, Hold, [?JID], ?JID, setelement(2, Request, {'after', Cursor}), 1000]},
+        {find, [Index, Hold, [?JID], none, [<<"a">>, <<"none">>], 1000]},
+        {missed, [Index, Hold, [?JID], ?JID, [{0, 1}, {2, open}], 10, 1000]}
     ].
 
 index() ->
@@ -187,6 +196,9 @@ kind(Function) ->
         {node, [parse_node, parse_disco_node]},
         {boolean, [is_command, dialog_show]}, {list, [commands, mute_spans]}, {start, [begin_command]}, {form, [stage_form]},
         {reference, [dialogs_new]}, {ok, [dialog_open]}, {result, [dialog_step]},
+        {text, [audience_unsure, audience_admit, audience_dismiss]}, {number, [audience_bucket, place_at, retry_after]},
+        {boolean, [audience_is_open, speaks_for]}, {list, [audience_readers]}, {digest, [audience_digest]},
+        {numbered, [audience_next]}, {audience, [audience_assume, audience_seal]},
         {text, [node_id, stored_node, text, title, export, prometheus, settings_write, mark_pass, mark_leave, mark_push, mark_seen]},
         {number, [max_depth, roster_version, version, users_online, rosters_bytes]},
         {boolean, [arrive, leave, depart, hold, hand_over, note_sent]},
@@ -199,7 +211,7 @@ kind(Function) ->
         {ok, [recheck, record, resume, roster_changes, roster_changed, rosters_reset, set_budgets, release, keep_payloads, forget, return_departure]},
         {departure, [take_departure]},
         {mark, [mark_arrive]},
-        {offer, [roster_load, roster_answer, load, put, remove]},
+        {offer, [roster_load, roster_answer, load, put, load_heard, put_heard, set_heard, remove]},
         {memory, [memory]},
         {summary, [summary]},
         {result, [author_of_stored, check_draft, remembered_recipients, remembered_recheck, take_post, page, find,
@@ -215,6 +227,10 @@ is_of(boolean, Boolean) -> is_boolean(Boolean);
 is_of(list, List) -> is_list(List) andalso length(List) >= 0;
 is_of(reference, Reference) -> is_reference(Reference);
 is_of(portion, Next) -> Next =:= recheck orelse Next =:= done orelse element(1, Next) =:= portion;
+is_of(digest, Digest) -> Digest =:= undefined orelse is_binary(Digest);
+is_of(numbered, {error, Why}) -> Why =:= open orelse Why =:= closed;
+is_of(numbered, {Seq, State}) -> is_integer(Seq) andalso is_binary(State);
+is_of(audience, {State, Rows}) -> is_binary(State) andalso is_list(Rows);
 is_of(share, Share) -> lists:member(Share, [whole, without_body, nothing]);
 is_of(settings, Settings) -> tuple_size(Settings) =:= 4;
 is_of(ok, Answer) -> Answer =:= ok;

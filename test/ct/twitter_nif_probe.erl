@@ -13,7 +13,7 @@ index_shapes() ->
     Index = index(),
     Hold = twitter_nif:hold_new(),
     Page = fun(Order, Anchor, Limit) -> bare(page(Index, [?AUTHOR], {Order, Anchor, Limit})) end,
-    Find = fun(Ids) -> bare(twitter_nif:find(Index, Hold, [?AUTHOR], Ids, 0)) end,
+    Find = fun(Ids) -> bare(twitter_nif:find(Index, Hold, [?AUTHOR], none, Ids, 0)) end,
     {error, {not_loaded, [?AUTHOR]}} = Page(oldest_first, first_page, 10),
     {error, {not_loaded, [?AUTHOR]}} = Find([<<"a">>]),
     {ok, {[], <<>>, <<>>, 0, 0}} = page(Index, [], {oldest_first, first_page, 10}),
@@ -63,7 +63,7 @@ payload_shapes() ->
         {1, <<"a">>}, {2, <<"b">>}, {3, <<"c">>}
     ]),
     Read = fun(MaxBytes) ->
-        {ok, {Posts, _, _, _, 3}} = twitter_nif:page(Index, twitter_nif:hold_new(), [?AUTHOR], All, MaxBytes),
+        {ok, {Posts, _, _, _, 3}} = twitter_nif:page(Index, twitter_nif:hold_new(), [?AUTHOR], none, All, MaxBytes),
         [Cached || {?AUTHOR, _, Cached} <- Posts]
     end,
     Version = twitter_nif:version(Index, ?AUTHOR),
@@ -75,7 +75,7 @@ payload_shapes() ->
     [<<"of a">>, Version, Version] = Read(1),
     [Version, Version, Version] = Read(0),
     {ok, [{?AUTHOR, <<"c">>, <<>>}, {?AUTHOR, <<"b">>, Version}]} =
-        twitter_nif:find(Index, twitter_nif:hold_new(), [?AUTHOR], [<<"c">>, <<"b">>], 1000),
+        twitter_nif:find(Index, twitter_nif:hold_new(), [?AUTHOR], none, [<<"c">>, <<"b">>], 1000),
     Large = binary:copy(<<"0123456789abcdef">>, 4096),
     taken = twitter_nif:put(Index, ?AUTHOR, Version, 2, <<"b">>, Large),
     [<<"of a">>, Large, <<>>] = Read(100_000),
@@ -294,7 +294,7 @@ index() ->
     twitter_nif:index_new(1 bsl 28, 1 bsl 26).
 
 page(Index, Authors, Request) ->
-    twitter_nif:page(Index, twitter_nif:hold_new(), Authors, Request, 0).
+    twitter_nif:page(Index, twitter_nif:hold_new(), Authors, none, Request, 0).
 
 %% Without payloads.
 bare({ok, {Posts, First, Last, At, Count}}) -> {ok, {names(Posts), First, Last, At, Count}};

@@ -242,7 +242,7 @@ fn main() {
             .sees_all(&name, &authors)
             .iter()
             .all(|sees| *sees == Some(true)));
-        let page = service.page(&authors, &request, &hold, 1_000_000);
+        let page = service.page(&authors, None, &request, &hold, 1_000_000);
         reading.push(begun.elapsed().as_secs_f64() * 1e6);
         assert!(page.is_ok_and(|(page, _)| page.posts.len() == 20.min(page.count)));
     }

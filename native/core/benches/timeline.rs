@@ -97,7 +97,7 @@ fn loaded(authors: &[BareJid], posts: u64) -> Service {
 fn read(service: &Service, authors: &[BareJid], request: &Request) -> Page {
     let ask = || {
         let hold = Hold::default();
-        let found = service.page(authors, request, &hold, 1_000_000);
+        let found = service.page(authors, None, request, &hold, 1_000_000);
         found.unwrap_or_else(|missing| panic!("{missing:?}"))
     };
     let (page, cached) = ask();
@@ -159,7 +159,15 @@ fn page_20(criterion: &mut Criterion, friends: usize, posts: u64) {
         });
         group.bench_function("service", |b| {
             let hold = Hold::default();
-            b.iter(|| service.page(black_box(&authors), black_box(&request), &hold, 1_000_000));
+            b.iter(|| {
+                service.page(
+                    black_box(&authors),
+                    None,
+                    black_box(&request),
+                    &hold,
+                    1_000_000,
+                )
+            });
         });
         // Takes up to a tenth of a second: few samples, one page each.
         group.sample_size(10).sampling_mode(SamplingMode::Flat);

@@ -19,6 +19,10 @@
 //! | [`stream`] | one author's posts in time order |
 //! | [`cursor`] | the order of a timeline, and places in it |
 //! | [`timeline`] | many streams merged, and pages of the list |
+//! | [`audience`] | for whom the posts are that were heard of authors elsewhere |
+//! | [`heard`] | what the index has of that |
+//! | [`clock`] | where a post stands in time that comes from elsewhere |
+//! | [`peer`] | other servers: who speaks for whom, when to try again |
 //! | [`unread`] | what a reader has not read: gaps in time |
 //! | [`online`] | who can be reached, and where |
 //! | [`rosters`] | who may see whom, remembered while nothing changes |
@@ -38,8 +42,10 @@
 //! | `names` | addresses as numbers |
 //! | `forgetful`, [`failpoints`] | what a panic leaves behind: nothing; and how that is tested |
 
+pub mod audience;
 pub mod cache;
 mod characters;
+pub mod clock;
 pub mod cursor;
 pub mod dialog;
 mod entry;
@@ -47,6 +53,7 @@ pub mod failpoints;
 pub mod fanout;
 mod forgetful;
 pub mod friends;
+pub mod heard;
 pub mod jid;
 pub mod lines;
 mod lru;
@@ -56,6 +63,7 @@ pub mod metrics;
 mod names;
 pub mod online;
 pub mod path;
+pub mod peer;
 pub mod portions;
 pub mod post;
 mod progress;

@@ -15,6 +15,7 @@
 //!
 //! A page takes each stream under the lock of its shard, and merges without a lock.
 
+mod hearing;
 mod reading;
 
 use std::sync::Arc;
@@ -132,20 +133,10 @@ impl Service {
     ) -> Offer {
         let loaded = Arc::new(Stream::new(posts));
         let taken = self.slots.change(author, read_under, |slot| {
-            let stream = Arc::clone(slot.stream.get_or_insert(loaded));
-            Snapshot {
-                version: slot.version,
-                incarnation: slot.incarnation,
-                stream,
-            }
+            slot.stream.get_or_insert(loaded);
+            slot.snapshot()
         });
-        match taken {
-            Some(snapshot) => {
-                hold.keep(author.as_str(), snapshot);
-                Offer::Taken
-            }
-            None => Offer::Stale,
-        }
+        held(author, taken.flatten(), hold)
     }
 
     /// Whether an author's stream is there; then the hold has it. Cost: O(1).
@@ -189,6 +180,9 @@ impl Service {
             if let Some(stream) = &mut slot.stream {
                 Arc::make_mut(stream).remove(id);
             }
+            if let Some(heard) = &mut slot.heard {
+                Arc::make_mut(heard).remove(id);
+            }
         }))
     }
 
@@ -216,6 +210,16 @@ impl Service {
     /// Lets everything about an author go, as the budget does when others were used since: for tests.
     pub fn let_go(&self, author: &BareJid) {
         self.slots.let_go(author);
+    }
+}
+
+fn held(author: &BareJid, snapshot: Option<Snapshot>, hold: &Hold) -> Offer {
+    match snapshot {
+        Some(snapshot) => {
+            hold.keep(author.as_str(), snapshot);
+            Offer::Taken
+        }
+        None => Offer::Stale,
     }
 }
 

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use crate::cache::Incarnation;
 use crate::failpoints::point;
+use crate::heard::Heard;
 use crate::jid::BareJid;
 use crate::lru::{Lru, Weigh};
 use crate::shards::Shards;
@@ -31,6 +32,8 @@ pub(crate) struct Slot {
     pub(crate) version: Version,
     pub(crate) incarnation: Incarnation,
     pub(crate) stream: Option<Arc<Stream>>,
+    /// Beside the stream of an author on another server: for whom it is.
+    pub(crate) heard: Option<Arc<Heard>>,
 }
 
 impl Weigh for BareJid {
@@ -41,12 +44,19 @@ impl Weigh for BareJid {
 
 impl Weigh for Slot {
     fn heap_bytes(&self) -> usize {
-        self.stream.as_ref().map_or(0, |stream| {
-            // Behind two counters.
-            size_of::<[usize; 2]>()
+        // Each behind two counters.
+        let counters = size_of::<[usize; 2]>();
+        let stream = self.stream.as_ref().map_or(0, |stream| {
+            counters
                 .saturating_add(size_of::<Stream>())
                 .saturating_add(stream.heap_bytes())
-        })
+        });
+        let heard = self.heard.as_ref().map_or(0, |heard| {
+            counters
+                .saturating_add(size_of::<Heard>())
+                .saturating_add(heard.heap_bytes())
+        });
+        stream.saturating_add(heard)
     }
 
     fn posts(&self) -> usize {
@@ -62,14 +72,34 @@ pub(crate) struct Snapshot {
     pub(crate) version: Version,
     pub(crate) incarnation: Incarnation,
     pub(crate) stream: Arc<Stream>,
+    pub(crate) heard: Option<Arc<Heard>>,
 }
 
+impl Snapshot {
+    /// The stream as this reader sees it: that of an author at home as it is, for his roster is asked.
+    pub(crate) fn seen(&self, reader: Option<&str>) -> Arc<Stream> {
+        match &self.heard {
+            Some(heard) => heard.seen(&self.stream, reader),
+            None => Arc::clone(&self.stream),
+        }
+    }
+}
+
+/// What a slot had.
+type Gone = (Option<Arc<Stream>>, Option<Arc<Heard>>);
+
 impl Slot {
-    fn snapshot(&self) -> Option<Snapshot> {
+    /// Takes out what has to be read again.
+    pub(crate) fn empty(&mut self) -> Gone {
+        (self.stream.take(), self.heard.take())
+    }
+
+    pub(crate) fn snapshot(&self) -> Option<Snapshot> {
         self.stream.as_ref().map(|stream| Snapshot {
             version: self.version,
             incarnation: self.incarnation,
             stream: Arc::clone(stream),
+            heard: self.heard.clone(),
         })
     }
 }
@@ -146,6 +176,7 @@ impl Slots {
             version,
             incarnation: Incarnation(self.number()),
             stream: None,
+            heard: None,
         };
         shard.insert(hash, author.clone(), slot);
         version
@@ -249,7 +280,7 @@ impl Slots {
                 point!();
                 slot.incarnation = Incarnation(self.number());
                 point!();
-                slot.stream.take()
+                slot.empty()
             },
         );
         drop(shard);
@@ -289,19 +320,19 @@ impl Slots {
 }
 
 /// Keeps a shard to its part of the budget; returns what had to go.
-fn keep_to(part: usize, shard: &mut Lru<BareJid, Slot>) -> Vec<Arc<Stream>> {
+fn keep_to(part: usize, shard: &mut Lru<BareJid, Slot>) -> Vec<Gone> {
     let mut gone = Vec::new();
     while shard.bytes() > part && shard.len() > SPARED {
         let Some((_, slot)) = shard.pop_oldest() else {
             break;
         };
-        gone.extend(slot.stream);
+        gone.push((slot.stream, slot.heard));
     }
     if shard.bytes() > part {
         shard.change_oldest(|slot, bytes| {
             let goes_on = bytes > part;
             if goes_on {
-                gone.extend(slot.stream.take());
+                gone.push(slot.empty());
             }
             goes_on
         });

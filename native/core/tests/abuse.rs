@@ -105,7 +105,7 @@ fn a_reader_who_opens_a_million_cursors() {
             anchor: Anchor::After(Cursor::decode(&text).unwrap()),
             limit: 1,
         };
-        let (page, _) = service.page(&authors, &request, &hold, 0).unwrap();
+        let (page, _) = service.page(&authors, None, &request, &hold, 0).unwrap();
         assert_eq!(page.count, 100);
     }
     assert!(used(&region) < LITTLE, "{}", used(&region));

@@ -62,7 +62,7 @@ fn read(service: &Service, authors: &[BareJid], count: u64) -> (usize, usize) {
     loop {
         asks += 1;
         assert!(asks <= 2, "asked twice, and still something is not loaded");
-        match service.page(authors, &request, &hold, usize::MAX) {
+        match service.page(authors, None, &request, &hold, usize::MAX) {
             Ok((page, cached)) => {
                 assert_eq!((page.posts.len(), cached.len()), (20, 20));
                 return (loads, page.count);
@@ -213,7 +213,9 @@ fn a_page_has_so_many_bytes() {
             anchor,
             limit: 6,
         };
-        let (_, cached) = service.page(&names, &request, &hold, max_bytes).unwrap();
+        let (_, cached) = service
+            .page(&names, None, &request, &hold, max_bytes)
+            .unwrap();
         let is_payload = |cached: &Cached| matches!(cached, Cached::Payload(_));
         cached.iter().map(is_payload).collect()
     };
@@ -229,7 +231,7 @@ fn a_page_has_so_many_bytes() {
     assert_eq!(page(Anchor::End, 101), last);
     let ids: Vec<String> = (0..10).map(|n| post(0, n).id.to_string()).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let (_, cached) = service.find(&names, &ids, &hold, 250).unwrap();
+    let (_, cached) = service.find(&names, None, &ids, &hold, 250).unwrap();
     assert_eq!(
         cached
             .iter()
@@ -246,6 +248,6 @@ fn a_page_has_so_many_bytes() {
         anchor: Anchor::Start,
         limit: 1,
     };
-    let asked = service.page(&names, &request, &hold, 0);
+    let asked = service.page(&names, None, &request, &hold, 0);
     assert_eq!(asked.map(drop), Err(NotLoaded(names.to_vec())));
 }

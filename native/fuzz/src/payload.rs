@@ -184,7 +184,7 @@ fn comes_back(id: &str, bytes: &[u8]) {
     let offer = service.put(&author, version, place, bytes.into());
     assert_eq!(offer, Offer::Taken);
     let (posts, cached) = service
-        .find(&[author], &[id], &hold, usize::MAX)
+        .find(&[author], None, &[id], &hold, usize::MAX)
         .unwrap_or_else(|missing| panic!("{missing:?}"));
     assert_eq!(posts.len(), 1);
     assert_eq!(posts[0].id, id);

@@ -178,7 +178,7 @@ fn ask(service: &Service, authors: &[usize]) -> Option<Vec<(String, u64, Cached)
         limit: usize::MAX,
     };
     let (page, cached) = service
-        .page(&authors, &request, &Hold::default(), usize::MAX)
+        .page(&authors, None, &request, &Hold::default(), usize::MAX)
         .ok()?;
     let both = page.posts.into_iter().zip(cached);
     Some(

@@ -6,13 +6,15 @@
 use std::sync::Arc;
 
 use rustler::{Atom, Binary, Encoder, Env, NewBinary, NifTuple, ResourceArc, Term};
+use twitter_core::audience::Seq;
 use twitter_core::service::{Cached, Hold, Memory, NotLoaded, Service, Version};
 use twitter_core::stream::{Micros, Place};
 use twitter_core::timeline::{Page, PostRef};
 use twitter_core::unread::Gap;
 
 use crate::aside::drop_aside;
-use crate::term::{taken, Arg, Failure, Jid, List, RequestTerm};
+use crate::audience::{buckets, Buckets};
+use crate::term::{taken, Arg, Failure, Jid, List, Reader, RequestTerm};
 use crate::unread::GapTerm;
 
 /// The index of one pubsub host, as Erlang holds it.
@@ -111,6 +113,45 @@ fn put(index: Index, author: Jid, read_under: u64, at: u64, id: &str, payload: B
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
+fn load_heard(
+    index: Index,
+    hold: HoldRef,
+    author: Jid,
+    read_under: u64,
+    posts: List<(u64, &str, Seq)>,
+    rows: Buckets<'_>,
+) -> Atom {
+    let posts = posts.0.into_iter();
+    let posts = posts.map(|(at, id, seq)| (place(at, id), seq)).collect();
+    let (version, rows) = (Version(read_under), buckets(rows));
+    taken(index.0.load_heard(&author.0, version, posts, rows, &hold.0))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn put_heard(
+    index: Index,
+    author: Jid,
+    read_under: u64,
+    (at, id, seq): (u64, &str, Seq),
+    payload: Binary<'_>,
+    changed: Buckets<'_>,
+) -> Atom {
+    let (post, payload) = ((place(at, id), seq), Arc::from(payload.as_slice()));
+    let (version, changed) = (Version(read_under), buckets(changed));
+    taken(
+        index
+            .0
+            .put_heard(&author.0, version, post, payload, changed),
+    )
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn set_heard(index: Index, author: Jid, read_under: u64, changed: Buckets<'_>) -> Atom {
+    let (version, changed) = (Version(read_under), buckets(changed));
+    taken(index.0.set_heard(&author.0, version, changed))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
 fn remove(index: Index, author: Jid, read_under: u64, id: &str) -> Atom {
     taken(index.0.remove(&author.0, Version(read_under), id))
 }
@@ -147,12 +188,16 @@ fn page(
     index: Index,
     hold: HoldRef,
     authors: List<Jid>,
+    reader: Reader,
     request: Arg<RequestTerm>,
     max_bytes: usize,
 ) -> Result<PageTerm, Failure> {
     let request = request.0.as_core().ok_or(Failure::BadCursor)?;
     let authors: Vec<_> = authors.0.into_iter().map(|Jid(jid)| jid).collect();
-    match index.0.page(&authors, &request, &hold.0, max_bytes) {
+    match index
+        .0
+        .page(&authors, reader.as_str(), &request, &hold.0, max_bytes)
+    {
         Ok((page, cached)) => Ok(PageTerm::new(page, cached)),
         Err(NotLoaded(missing)) => Err(Failure::NotLoaded(missing)),
     }
@@ -163,11 +208,15 @@ fn find(
     index: Index,
     hold: HoldRef,
     authors: List<Jid>,
+    reader: Reader,
     ids: List<&str>,
     max_bytes: usize,
 ) -> Result<Vec<Post>, Failure> {
     let authors: Vec<_> = authors.0.into_iter().map(|Jid(jid)| jid).collect();
-    match index.0.find(&authors, &ids.0, &hold.0, max_bytes) {
+    match index
+        .0
+        .find(&authors, reader.as_str(), &ids.0, &hold.0, max_bytes)
+    {
         Ok((found, cached)) => Ok(posts(found, cached)),
         Err(NotLoaded(missing)) => Err(Failure::NotLoaded(missing)),
     }
@@ -178,6 +227,7 @@ fn missed(
     index: Index,
     hold: HoldRef,
     authors: List<Jid>,
+    reader: Reader,
     gaps: List<GapTerm>,
     limit: u32,
     max_bytes: usize,
@@ -185,7 +235,10 @@ fn missed(
     let authors: Vec<_> = authors.0.into_iter().map(|Jid(jid)| jid).collect();
     let gaps: Vec<_> = gaps.0.into_iter().map(Gap::from).collect();
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    match index.0.missed(&authors, &gaps, limit, &hold.0, max_bytes) {
+    match index
+        .0
+        .missed(&authors, reader.as_str(), &gaps, limit, &hold.0, max_bytes)
+    {
         Ok((found, cached, count)) => Ok((posts(found, cached), count)),
         Err(NotLoaded(missing)) => Err(Failure::NotLoaded(missing)),
     }

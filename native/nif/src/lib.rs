@@ -6,6 +6,7 @@
 //! does what only waits for the lock that such a walk holds.
 
 mod aside;
+mod audience;
 mod dialog;
 mod dialog_term;
 mod fanout;

@@ -29,6 +29,7 @@ pub mod atoms {
         boolean,
         canceled,
         checked,
+        closed,
         delete,
         done,
         elsewhere,
@@ -42,6 +43,7 @@ pub mod atoms {
         no_author,
         no_item,
         no_payload,
+        none,
         not_loaded,
         not_xml,
         open,
@@ -99,6 +101,25 @@ impl<'a> Decoder<'a> for Jid {
         BareJid::parse(term.decode()?)
             .map(Jid)
             .map_err(|_| Error::BadArg)
+    }
+}
+
+/// Who reads, or `none`.
+pub struct Reader(Option<BareJid>);
+
+impl Reader {
+    pub fn as_str(&self) -> Option<&str> {
+        self.0.as_ref().map(BareJid::as_str)
+    }
+}
+
+impl<'a> Decoder<'a> for Reader {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        if atoms::none() == term {
+            Ok(Self(None))
+        } else {
+            term.decode().map(|Jid(reader)| Self(Some(reader)))
+        }
     }
 }
 

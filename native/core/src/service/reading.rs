@@ -1,16 +1,20 @@
 //! What is read of the index: pages, and posts by id, with their payloads.
 
+use std::sync::Arc;
+
 use ahash::AHashSet;
 
 use super::{Cached, NotLoaded, Service};
 use crate::jid::BareJid;
 use crate::slots::{Asked, Hold, Snapshot, Version};
+use crate::stream::Stream;
 use crate::timeline::{Page, PostRef, Request, Timeline};
 use crate::unread::Gap;
 
 impl Service {
     /// One page of the merged streams of `authors`, and beside each post its payload. Of payloads it
-    /// gives no more when `max_bytes` are reached, beginning with the post next to the anchor.
+    /// gives no more when `max_bytes` are reached, beginning with the post next to the anchor. Of streams
+    /// that were heard it has what is for this reader, and nothing if there is none.
     ///
     /// # Errors
     /// [`NotLoaded`] names the streams to load first, into `hold`, which has the others then: the
@@ -18,11 +22,12 @@ impl Service {
     pub fn page(
         &self,
         authors: &[BareJid],
+        reader: Option<&str>,
         request: &Request,
         hold: &Hold,
         max_bytes: usize,
     ) -> Result<(Page, Vec<Cached>), NotLoaded> {
-        let sources = self.sources(authors, hold)?;
+        let sources = self.sources(authors, reader, hold)?;
         let page = timeline(&sources).page(request);
         let payloads = if request.anchor.is_end() {
             let mut payloads = self.payloads(&sources, page.posts.iter().rev(), max_bytes);
@@ -34,38 +39,40 @@ impl Service {
         Ok((page, payloads))
     }
 
-    /// All posts of `authors` that have one of these ids (see [`Timeline::find`]), and beside each its
-    /// payload. Of payloads it gives no more when `max_bytes` are reached.
+    /// All posts of `authors` that have one of these ids (see [`Timeline::find`]) and that the reader may see as of
+    /// [`Service::page`], and beside each its payload. Of payloads it gives no more when `max_bytes` are reached.
     ///
     /// # Errors
     /// [`NotLoaded`], as of [`Service::page`].
     pub fn find(
         &self,
         authors: &[BareJid],
+        reader: Option<&str>,
         ids: &[&str],
         hold: &Hold,
         max_bytes: usize,
     ) -> Result<(Vec<PostRef>, Vec<Cached>), NotLoaded> {
-        let sources = self.sources(authors, hold)?;
+        let sources = self.sources(authors, reader, hold)?;
         let posts = timeline(&sources).find(ids);
         let payloads = self.payloads(&sources, posts.iter(), max_bytes);
         Ok((posts, payloads))
     }
 
-    /// The newest posts of `authors` in these gaps (see [`Timeline::missed`]), beside each its payload, and how
-    /// many there are. Of payloads it gives no more when `max_bytes` are reached.
+    /// The newest posts of `authors` in these gaps (see [`Timeline::missed`]) that the reader may see as of
+    /// [`Service::page`], beside each its payload, and how many there are. Of payloads it gives no more when `max_bytes` are reached.
     ///
     /// # Errors
     /// [`NotLoaded`], as of [`Service::page`].
     pub fn missed(
         &self,
         authors: &[BareJid],
+        reader: Option<&str>,
         gaps: &[Gap],
         limit: usize,
         hold: &Hold,
         max_bytes: usize,
     ) -> Result<(Vec<PostRef>, Vec<Cached>, usize), NotLoaded> {
-        let sources = self.sources(authors, hold)?;
+        let sources = self.sources(authors, reader, hold)?;
         let (posts, count) = timeline(&sources).missed(gaps, limit);
         let payloads = self.payloads(&sources, posts.iter(), max_bytes);
         Ok((posts, payloads, count))
@@ -75,6 +82,7 @@ impl Service {
     fn sources<'a>(
         &self,
         authors: &'a [BareJid],
+        reader: Option<&str>,
         hold: &Hold,
     ) -> Result<Vec<Source<'a>>, NotLoaded> {
         let asked = self.slots.asked(authors);
@@ -85,6 +93,7 @@ impl Service {
             if let Some(snapshot) = current.or_else(|| hold.get(asked.author)) {
                 sources.push(Source {
                     asked: *asked,
+                    seen: Arc::clone(&snapshot.stream),
                     snapshot,
                     is_current,
                 });
@@ -93,6 +102,9 @@ impl Service {
             }
         }
         if missing.is_empty() {
+            for source in &mut sources {
+                source.seen = source.snapshot.seen(reader);
+            }
             return Ok(sources);
         }
         for source in sources {
@@ -140,6 +152,8 @@ impl Service {
 struct Source<'a> {
     asked: Asked<'a>,
     snapshot: Snapshot,
+    /// What the reader sees of the stream.
+    seen: Arc<Stream>,
     /// It is from the index, not from a hold.
     is_current: bool,
 }
@@ -147,6 +161,6 @@ struct Source<'a> {
 fn timeline<'a>(sources: &'a [Source<'_>]) -> Timeline<'a> {
     let streams = sources
         .iter()
-        .map(|source| (source.asked.author, &*source.snapshot.stream));
+        .map(|source| (source.asked.author, &*source.seen));
     Timeline::new(streams.collect())
 }

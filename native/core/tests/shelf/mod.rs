@@ -66,7 +66,7 @@ pub fn ask(
         anchor: Anchor::Start,
         limit: usize::MAX,
     };
-    let (page, cached) = service.page(&authors, &request, hold, usize::MAX)?;
+    let (page, cached) = service.page(&authors, None, &request, hold, usize::MAX)?;
     assert_eq!((page.index, page.count), (0, page.posts.len()));
     assert_eq!(cached.len(), page.posts.len());
     Ok(page.posts.into_iter().zip(cached).collect())

@@ -86,7 +86,10 @@ impl World {
             limit,
         };
         let hold = Hold::default();
-        let ask = || self.service.page(authors, &request, &hold, usize::MAX);
+        let ask = || {
+            self.service
+                .page(authors, None, &request, &hold, usize::MAX)
+        };
         let (page, payloads) = self.answered(ask, &hold);
         for (post, cached) in page.posts.iter().zip(payloads) {
             let is_it =
@@ -130,7 +133,7 @@ impl World {
         for id in IDS {
             let hold = Hold::default();
             let (found, _) = self.answered(
-                || self.service.find(authors, &[id], &hold, usize::MAX),
+                || self.service.find(authors, None, &[id], &hold, usize::MAX),
                 &hold,
             );
             let first = found.first().map(|post| (post.author.clone(), post.at.0));

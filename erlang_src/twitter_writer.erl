@@ -14,6 +14,10 @@
 -export([new/1, run/3, stores/0, oldest/1, start_link/3]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
+%% So often a worker is looked for, with so long a pause between.
+-define(TRIES, 100).
+-define(PAUSE_MS, 10).
+
 -record(state, {table :: atom(), number :: pos_integer()}).
 
 %% @doc The table lives as long as the calling process.
@@ -35,12 +39,22 @@ run(#{host := Host, server_host := ServerHost}, Author, Fun) ->
             Fun();
         undefined ->
             {_, Worker} = twitter_pool:worker(?MODULE, ServerHost, Author),
-            case gen_server:call(Worker, {run, {Host, Author}, Fun}, infinity) of
+            case call(Worker, {run, {Host, Author}, Fun}, ?TRIES) of
                 {returned, Result} -> Result;
                 {raised, Class, Reason, Stacktrace} -> erlang:raise(Class, Reason, Stacktrace)
             end;
         Another ->
             error({already_writing_for, Another})
+    end.
+
+%% If one was killed, there is another one in a moment; nothing was done by then.
+call(Worker, Request, Tries) ->
+    try
+        gen_server:call(Worker, Request, infinity)
+    catch
+        exit:{noproc, _} when Tries > 1 ->
+            timer:sleep(?PAUSE_MS),
+            call(Worker, Request, Tries - 1)
     end.
 
 %% @doc A function that runs here is about to store a post. Returns the moment, in microseconds since 1970.

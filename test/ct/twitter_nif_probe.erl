@@ -224,20 +224,21 @@ index_refusals() ->
              || N <- [1, 2, 3, 4], W <- Wrong
             ] ++
             [{forget, [Index, W]} || W <- Wrong] ++
-            [{page, [Index, W, [?AUTHOR], Request, 1]} || W <- NoReference] ++
-            [{page, [Index, Hold, W, Request, 1]} || W <- Wrong -- [[]]] ++
-            [{page, [Index, Hold, [W], Request, 1]} || W <- Wrong] ++
-            [{page, [Index, Hold, [?AUTHOR], W, 1]} || W <- Wrong] ++
-            [{page, [Index, Hold, [?AUTHOR], {W, first_page, 1}, 1]} || W <- Wrong] ++
-            [{page, [Index, Hold, [?AUTHOR], {oldest_first, W, 1}, 1]} || W <- Wrong] ++
-            [{page, [Index, Hold, [?AUTHOR], {oldest_first, {'after', W}, 1}, 1]} || W <- Wrong] ++
-            [{page, [Index, Hold, [?AUTHOR], {oldest_first, {index, W}, 1}, 1]} || W <- Wrong] ++
-            [{page, [Index, Hold, [?AUTHOR], {oldest_first, first_page, W}, 1]} || W <- Wrong] ++
-            [{page, [Index, Hold, [?AUTHOR], Request, W]} || W <- Wrong] ++
-            [{find, [Index, W, [?AUTHOR], [], 1]} || W <- NoReference] ++
-            [{find, [Index, Hold, [?AUTHOR], W, 1]} || W <- Wrong -- [[]]] ++
-            [{find, [Index, Hold, [?AUTHOR], [W], 1]} || W <- Wrong] ++
-            [{find, [Index, Hold, [?AUTHOR], [], W]} || W <- Wrong],
+            [{page, [Index, W, [?AUTHOR], none, Request, 1]} || W <- NoReference] ++
+            [{page, [Index, Hold, W, none, Request, 1]} || W <- Wrong -- [[]]] ++
+            [{page, [Index, Hold, [W], none, Request, 1]} || W <- Wrong] ++
+            [{page, [Index, Hold, [?AUTHOR], none, W, 1]} || W <- Wrong] ++
+            [{page, [Index, Hold, [?AUTHOR], W, Request, 1]} || W <- Wrong -- [none]] ++
+            [{page, [Index, Hold, [?AUTHOR], none, {W, first_page, 1}, 1]} || W <- Wrong] ++
+            [{page, [Index, Hold, [?AUTHOR], none, {oldest_first, W, 1}, 1]} || W <- Wrong] ++
+            [{page, [Index, Hold, [?AUTHOR], none, {oldest_first, {'after', W}, 1}, 1]} || W <- Wrong] ++
+            [{page, [Index, Hold, [?AUTHOR], none, {oldest_first, {index, W}, 1}, 1]} || W <- Wrong] ++
+            [{page, [Index, Hold, [?AUTHOR], none, {oldest_first, first_page, W}, 1]} || W <- Wrong] ++
+            [{page, [Index, Hold, [?AUTHOR], none, Request, W]} || W <- Wrong] ++
+            [{find, [Index, W, [?AUTHOR], none, [], 1]} || W <- NoReference] ++
+            [{find, [Index, Hold, [?AUTHOR], none, W, 1]} || W <- Wrong -- [[]]] ++
+            [{find, [Index, Hold, [?AUTHOR], none, [W], 1]} || W <- Wrong] ++
+            [{find, [Index, Hold, [?AUTHOR], none, [], W]} || W <- Wrong],
     Odd = [{F, Args, Outcome} || {F, Args} <- Calls, Outcome <- [attempt(F, Args)], Outcome =/= badarg],
     %% No harm was done by any of them.
     {ok, {[{?AUTHOR, <<"a">>}], _, _, 0, 1}} = bare(page(Index, [?AUTHOR], Request)),

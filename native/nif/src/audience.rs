@@ -5,18 +5,29 @@
 
 use std::collections::BTreeMap;
 
-use rustler::{Atom, Encoder, Env, ErlOption, NifUnitEnum, Term};
+use rustler::{Atom, Decoder, Encoder, Env, ErlOption, Error, NifResult, NifUnitEnum, Term};
 use twitter_core::audience::{self, Bucket, Kind, Seq, State, Wrong};
 use twitter_core::stream::Micros;
 use twitter_core::{clock, peer};
 
 use crate::term::{atoms, Arg, Jid, List};
 
+/// The number of a bucket. What is larger is badarg: it must not become another one.
+pub struct Number(u8);
+
+impl<'a> Decoder<'a> for Number {
+    fn decode(term: Term<'a>) -> NifResult<Self> {
+        let number = u8::try_from(term.decode::<u32>()?).map_err(|_| Error::BadArg)?;
+        let is_bucket = number < audience::BUCKETS;
+        is_bucket.then_some(Self(number)).ok_or(Error::BadArg)
+    }
+}
+
 /// `[{Number, Bucket}]`
-pub type Buckets<'a> = List<(u8, &'a str)>;
+pub type Buckets<'a> = List<(Number, &'a str)>;
 
 pub fn buckets(texts: Buckets<'_>) -> BTreeMap<u8, Bucket> {
-    let decode = |(number, text): (u8, &str)| (number, Bucket::decode(text));
+    let decode = |(Number(number), text): (Number, &str)| (number, Bucket::decode(text));
     texts.0.into_iter().map(decode).collect()
 }
 

@@ -16,9 +16,9 @@
 -export([meter_new/0, record/3, summary/2, prometheus/1]).
 -export([online_new/0, arrive/4, leave/3, depart/4, take_departure/2, return_departure/3, departed/1,
          sessions/2, all_sessions/1, users_online/1]).
--export([recipients/3, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
+-export([recipients/4, domains/1, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
 -export([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
-         roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/3,
+         roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/4,
          remembered_recheck/3]).
 -export([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
 -export([audience_bucket/1, audience_digest/1, audience_is_open/1, audience_unsure/1, audience_assume/4,
@@ -42,9 +42,9 @@
 -nifs([meter_new/0, record/3, summary/2, prometheus/1]).
 -nifs([online_new/0, arrive/4, leave/3, depart/4, take_departure/2, return_departure/3, departed/1,
        sessions/2, all_sessions/1, users_online/1]).
--nifs([recipients/3, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
+-nifs([recipients/4, domains/1, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
 -nifs([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
-       roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/3,
+       roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/4,
        remembered_recheck/3]).
 -nifs([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
 -nifs([audience_bucket/1, audience_digest/1, audience_is_open/1, audience_unsure/1, audience_assume/4,
@@ -208,9 +208,16 @@ all_sessions(_Online) -> erlang:nif_error(nif_not_loaded).
 users_online(_Online) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc Notes whom a post of `Author' goes to: the contacts who may see his presence, but for users of
-%% the domains in `Here' who are offline.
--spec recipients(Author :: jid(), [line()], Here :: [{Domain :: binary(), online()}]) -> fanout().
-recipients(_Author, _Lines, _Here) -> erlang:nif_error(nif_not_loaded).
+%% the domains in `Here' who are offline. `Hosts' are the domains of this server: of contacts elsewhere only
+%% the domains are noted.
+-spec recipients(Author :: jid(), [line()], Here :: [{Domain :: binary(), online()}],
+                 Hosts :: [binary()]) -> fanout().
+recipients(_Author, _Lines, _Here, _Hosts) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc The domains of other servers where somebody lives who may see the author, in order, as his roster had
+%% it when the recipients were noted.
+-spec domains(fanout()) -> [Domain :: binary()].
+domains(_Fanout) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc The next of them, with their sessions as they are now; or that the roster must be asked again
 %% before there are more. All who were given out before count as served.
@@ -277,10 +284,10 @@ rosters_bytes(_Rosters) -> erlang:nif_error(nif_not_loaded).
 -spec sees(rosters(), Reader :: jid(), Authors :: [jid()]) -> [true | false | unknown].
 sees(_Rosters, _Reader, _Authors) -> erlang:nif_error(nif_not_loaded).
 
-%% @doc As {@link recipients/3}, with the roster that is remembered.
--spec remembered_recipients(rosters(), Author :: jid(), Here :: [{Domain :: binary(), online()}]) ->
-          {ok, fanout()} | {error, not_loaded}.
-remembered_recipients(_Rosters, _Author, _Here) -> erlang:nif_error(nif_not_loaded).
+%% @doc As {@link recipients/4}, with the roster that is remembered.
+-spec remembered_recipients(rosters(), Author :: jid(), Here :: [{Domain :: binary(), online()}],
+                            Hosts :: [binary()]) -> {ok, fanout()} | {error, not_loaded}.
+remembered_recipients(_Rosters, _Author, _Here, _Hosts) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc As {@link recheck/2}, with the roster that is remembered.
 -spec remembered_recheck(rosters(), Author :: jid(), fanout()) -> {ok, checked} | {error, not_loaded}.

@@ -15,15 +15,18 @@
 %% So often at most a roster is read again because it changed while it was read.
 -define(MAX_READS, 3).
 
-%% @doc Whom a post of a local author goes to now, and who can be reached. All of these functions are to
+%% @doc Whom a post of a local author goes to now on this server, and who can be reached; of contacts on
+%% others the domains. All of these functions are to
 %% be called after {@link twitter_watch:sync/0}.
 -spec recipients(Author :: jid:jid()) -> twitter_nif:fanout().
 recipients(Author) ->
     Here = twitter_sessions:here(),
+    Hosts = ejabberd_option:hosts(),
     Name = jid:encode(Author),
-    case remembered(Author, fun(Rosters) -> twitter_nif:remembered_recipients(Rosters, Name, Here) end) of
+    Ask = fun(Rosters) -> twitter_nif:remembered_recipients(Rosters, Name, Here, Hosts) end,
+    case remembered(Author, Ask) of
         {ok, Fanout} -> Fanout;
-        error -> twitter_nif:recipients(Name, twitter_roster:lines(Author), Here)
+        error -> twitter_nif:recipients(Name, twitter_roster:lines(Author), Here, Hosts)
     end.
 
 %% @doc Takes from those who are left whom the roster no longer lets see the author.

@@ -57,7 +57,7 @@ rosters(#{quick := Quick} = Options) ->
     Authors = [crossing_pairs:jid(N) || N <- lists:seq(1, size(Quick, 100_000))],
     Roster = count(Count, <<" lines">>),
     Noted = fun() ->
-        {ok, Fanout} = twitter_nif:remembered_recipients(Rosters, ?AUTHOR, Here),
+        {ok, Fanout} = twitter_nif:remembered_recipients(Rosters, ?AUTHOR, Here, [?HOST]),
         Fanout
     end,
     [
@@ -65,7 +65,7 @@ rosters(#{quick := Quick} = Options) ->
             fun(_) -> twitter_nif:all_sessions(Online) end
         end),
         one(Options, recipients, Roster, fun() ->
-            fun(_) -> twitter_nif:recipients(?AUTHOR, Lines, Here) end
+            fun(_) -> twitter_nif:recipients(?AUTHOR, Lines, Here, [?HOST]) end
         end),
         one(Options, recheck, Roster, fun() ->
             Fanout = Noted(),
@@ -77,7 +77,7 @@ rosters(#{quick := Quick} = Options) ->
             fun(_) -> taken = twitter_nif:roster_load(New, ?AUTHOR, Version, Readers) end
         end),
         one(Options, remembered_recipients, Roster, fun() ->
-            fun(_) -> {ok, _} = twitter_nif:remembered_recipients(Rosters, ?AUTHOR, Here) end
+            fun(_) -> {ok, _} = twitter_nif:remembered_recipients(Rosters, ?AUTHOR, Here, [?HOST]) end
         end),
         one(Options, remembered_recheck, <<Roster/binary, ", read again since">>, fun() ->
             Fanout = Noted(),

@@ -111,7 +111,7 @@ beside(#{quick := Quick} = Options, Online, Users) ->
         {<<"alone, ", Size/binary, " users">>, []},
         {<<"while all_sessions/1 runs">>, [fun() -> twitter_nif:all_sessions(Online) end]},
         {<<"while remembered_recipients/3 runs">>, [
-            fun() -> twitter_nif:remembered_recipients(Rosters, ?AUTHOR, Here) end
+            fun() -> twitter_nif:remembered_recipients(Rosters, ?AUTHOR, Here, [?HOST]) end
         ]}
     ],
     Foreign = binary:copy(<<"x">>, ?LARGE),
@@ -143,7 +143,7 @@ portion(Rosters, Here) ->
             recheck ->
                 {ok, checked} = twitter_nif:remembered_recheck(Rosters, ?AUTHOR, get(fanout));
             _ ->
-                {ok, New} = twitter_nif:remembered_recipients(Rosters, ?AUTHOR, Here),
+                {ok, New} = twitter_nif:remembered_recipients(Rosters, ?AUTHOR, Here, [?HOST]),
                 put(fanout, New)
         end
     end,
@@ -192,7 +192,7 @@ portions(#{quick := Quick} = Options) ->
     Many = [{<<"host", (integer_to_binary(N))/binary>>, Online} || N <- lists:seq(1, 999)] ++ Here,
     Noted = fun() ->
         Log(fun(User) -> twitter_nif:arrive(Online, User, self(), <<"phone">>) end),
-        twitter_nif:recipients(?AUTHOR, Lines, Here)
+        twitter_nif:recipients(?AUTHOR, Lines, Here, [?HOST])
     end,
     [
         crossing_series:longest(
@@ -232,7 +232,7 @@ gone(#{quick := Quick} = Options) ->
             Online
         end},
         {<<"frees recipients, each of another domain: ">>, fun() ->
-            twitter_nif:recipients(?AUTHOR, lists:map(Line, lists:seq(1, Count)), [])
+            twitter_nif:recipients(?AUTHOR, lists:map(Line, lists:seq(1, Count)), [], [])
         end},
         {<<"frees a roster of five times ">>, fun() ->
             element(1, large_roster(Quick))

@@ -113,7 +113,7 @@ recipients(Options, Count, Size) ->
         Options,
         <<"recipients of ", Size/binary, " followers, 5 % online">>,
         fun() ->
-            {ok, Fanout} = twitter_nif:remembered_recipients(Rosters, ?AUTHOR, Here),
+            {ok, Fanout} = twitter_nif:remembered_recipients(Rosters, ?AUTHOR, Here, [?HOST]),
             walked(Rosters, Fanout, Here)
         end,
         Obvious

@@ -145,10 +145,10 @@ wrong_types_raise_badarg(Config) ->
             [{friends, [?ALICE, W]} || W <- Wrong] ++
             [{friends, [?ALICE, [Line | W]]} || W <- Wrong -- ["list"]] ++
             [{friends, [?ALICE, [setelement(N, Line, W)]]} || N <- [1, 2, 3, 4], W <- Wrong] ++
-            [{recipients, [?ALICE, W, []]} || W <- Wrong] ++
+            [{recipients, [?ALICE, W, [], []]} || W <- Wrong] ++
             [{take_post, [W, ?ALICE, 1, 1, 0]} || W <- [[] | Wrong]] ++
-            [{recipients, [?ALICE, [Line], W]} || W <- Wrong] ++
-            [{recipients, [?ALICE, [Line], [W]]} || W <- Wrong],
+            [{recipients, [?ALICE, [Line], W, []]} || W <- Wrong] ++
+            [{recipients, [?ALICE, [Line], [W], []]} || W <- Wrong],
     [] = [
         {F, Args, Outcome}
      || {F, Args} <- Calls, Outcome <- [probe(Config, attempt, [F, Args])], Outcome =/= badarg
@@ -173,7 +173,7 @@ deep_terms_do_no_harm(Config) ->
      || Term <- Terms,
         {F, Args} <- [
             {node_id, [Term]}, {text, [Term]}, {text, [{element, Term}]}, {parse_node, [Term]},
-            {friends, [?ALICE, [Term]]}, {recipients, [?ALICE, [], [Term]]}
+            {friends, [?ALICE, [Term]]}, {recipients, [?ALICE, [], [Term], []]}, {recipients, [?ALICE, [], [], [Term]]}
         ],
         Outcome <- [probe(Config, attempt, [F, Args])]
     ].

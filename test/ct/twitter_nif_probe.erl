@@ -106,9 +106,15 @@ fanout_shapes() ->
         {<<"to">>, <<"localhost">>, <<>>, to},
         {<<"eve">>, <<"other.example">>, <<>>, from},
         {<<"alice">>, <<"localhost">>, <<"Myself">>, both},
-        {<<>>, <<"other.example">>, <<>>, both}
+        {<<>>, <<"other.example">>, <<>>, both},
+        {<<"zoe">>, <<"z.example">>, <<>>, both},
+        {<<"dan">>, <<"far.example">>, <<>>, from},
+        {<<"fay">>, <<"far.example">>, <<>>, both},
+        {<<"gil">>, <<"away.example">>, <<>>, to}
     ],
-    Fanout = twitter_nif:recipients(?AUTHOR, Lines, Here),
+    Hosts = [<<"localhost">>, <<"other.example">>],
+    Fanout = twitter_nif:recipients(?AUTHOR, Lines, Here, Hosts),
+    [<<"far.example">>, <<"z.example">>] = twitter_nif:domains(Fanout),
     {portion, [
         {0, <<"bob">>, <<"localhost">>, [Phone]},
         {1, <<"eve">>, <<"other.example">>, elsewhere},
@@ -117,13 +123,13 @@ fanout_shapes() ->
     ok = handed_over_once(Fanout, Lines, Here),
     done = twitter_nif:next_portion(Fanout, Here),
     %% Who leaves before his turn gets nothing.
-    Second = twitter_nif:recipients(?AUTHOR, Lines, Here),
+    Second = twitter_nif:recipients(?AUTHOR, Lines, Here, Hosts),
     true = twitter_nif:leave(Online, <<"bob">>, self()),
     false = twitter_nif:leave(Online, <<"bob">>, self()),
     {portion, [{1, <<"eve">>, _, elsewhere}, {2, <<>>, _, elsewhere}]} = twitter_nif:next_portion(Second, Here),
     Many = [{integer_to_binary(N), <<"other.example">>, <<>>, both} || N <- lists:seq(1, 10_000)],
     {Even, _Odd} = lists:partition(fun({N, _, _, _}) -> binary_to_integer(N) rem 2 =:= 0 end, Many),
-    Long = twitter_nif:recipients(?AUTHOR, Many ++ Many, Here),
+    Long = twitter_nif:recipients(?AUTHOR, Many ++ Many, Here, Hosts),
     {First, rechecked} = portions(Long, Here, []),
     ok = twitter_nif:recheck(Long, Even),
     {Then, Last} = portions(Long, Here, []),
@@ -136,15 +142,17 @@ fanout_shapes() ->
     Calls =
         [{F, [W | Rest]} || W <- [[] | Wrong], {F, Rest} <- [
             {arrive, [<<"bob">>, self(), <<>>]}, {leave, [<<"bob">>, self()]}, {sessions, [<<"bob">>]},
-            {all_sessions, []}, {recipients, [Lines, Here]}, {next_portion, [Here]}, {recheck, [Lines]},
+            {all_sessions, []}, {recipients, [Lines, Here, Hosts]}, {domains, []}, {next_portion, [Here]}, {recheck, [Lines]},
             {hand_over, [0, <<>>, self(), []]}, {note_sent, [0, <<>>]}, {resume, []}]] ++
             [{arrive, [Online, W, self(), <<>>]} || W <- [[] | Wrong]] ++
             [{arrive, [Online, <<"bob">>, W, <<>>]} || W <- [[] | Wrong]] ++
             [{arrive, [Online, <<"bob">>, self(), W]} || W <- [[] | Wrong]] ++
-            [{recipients, [?AUTHOR, W, Here]} || W <- Wrong] ++
-            [{recipients, [?AUTHOR, [W], Here]} || W <- Wrong] ++
-            [{recipients, [?AUTHOR, Lines, W]} || W <- Wrong] ++
-            [{recipients, [?AUTHOR, Lines, [W]]} || W <- Wrong] ++
+            [{recipients, [?AUTHOR, W, Here, Hosts]} || W <- Wrong] ++
+            [{recipients, [?AUTHOR, [W], Here, Hosts]} || W <- Wrong] ++
+            [{recipients, [?AUTHOR, Lines, W, Hosts]} || W <- Wrong] ++
+            [{recipients, [?AUTHOR, Lines, [W], Hosts]} || W <- Wrong] ++
+            [{recipients, [?AUTHOR, Lines, Here, W]} || W <- Wrong] ++
+            [{recipients, [?AUTHOR, Lines, Here, [W]]} || W <- [[] | Wrong]] ++
             [{note_sent, [Long, W, <<>>]} || W <- [[] | Wrong]] ++
             [{note_sent, [Long, 0, W]} || W <- [[] | Wrong]] ++
             [{hand_over, [Long, W, <<>>, self(), [x]]} || W <- [[] | Wrong]] ++
@@ -195,6 +203,8 @@ index_refusals() ->
     Request = {oldest_first, first_page, 10},
     Wrong = [undefined, -1, 1.5, 1 bsl 70, "list", [], #{}, {}, self(), make_ref(), <<1:3>>],
     NoReference = [Index | Wrong],
+    Reads = [{page, [Request, 1]}, {find, [[<<"a">>], 1]}, {missed, [[{0, 1}], 1, 1]}],
+    Heard = {1, <<"a">>, 1},
     Calls =
         [{index_new, [W, 1]} || W <- Wrong] ++
             [{index_new, [1, W]} || W <- Wrong] ++
@@ -224,21 +234,28 @@ index_refusals() ->
              || N <- [1, 2, 3, 4], W <- Wrong
             ] ++
             [{forget, [Index, W]} || W <- Wrong] ++
-            [{page, [Index, W, [?AUTHOR], none, Request, 1]} || W <- NoReference] ++
-            [{page, [Index, Hold, W, none, Request, 1]} || W <- Wrong -- [[]]] ++
-            [{page, [Index, Hold, [W], none, Request, 1]} || W <- Wrong] ++
+            [{F, [Index, W, [?AUTHOR], none | Rest]} || {F, Rest} <- Reads, W <- NoReference] ++
+            [{F, [Index, Hold, W, none | Rest]} || {F, Rest} <- Reads, W <- Wrong -- [[]]] ++
+            [{F, [Index, Hold, [W], none | Rest]} || {F, Rest} <- Reads, W <- Wrong] ++
+            [{F, [Index, Hold, [?AUTHOR], W | Rest]} || {F, Rest} <- Reads, W <- [<<>>, <<"@">>, <<255>> | Wrong]] ++
             [{page, [Index, Hold, [?AUTHOR], none, W, 1]} || W <- Wrong] ++
-            [{page, [Index, Hold, [?AUTHOR], W, Request, 1]} || W <- Wrong -- [none]] ++
             [{page, [Index, Hold, [?AUTHOR], none, {W, first_page, 1}, 1]} || W <- Wrong] ++
             [{page, [Index, Hold, [?AUTHOR], none, {oldest_first, W, 1}, 1]} || W <- Wrong] ++
             [{page, [Index, Hold, [?AUTHOR], none, {oldest_first, {'after', W}, 1}, 1]} || W <- Wrong] ++
             [{page, [Index, Hold, [?AUTHOR], none, {oldest_first, {index, W}, 1}, 1]} || W <- Wrong] ++
             [{page, [Index, Hold, [?AUTHOR], none, {oldest_first, first_page, W}, 1]} || W <- Wrong] ++
             [{page, [Index, Hold, [?AUTHOR], none, Request, W]} || W <- Wrong] ++
-            [{find, [Index, W, [?AUTHOR], none, [], 1]} || W <- NoReference] ++
-            [{find, [Index, Hold, [?AUTHOR], none, W, 1]} || W <- Wrong -- [[]]] ++
             [{find, [Index, Hold, [?AUTHOR], none, [W], 1]} || W <- Wrong] ++
-            [{find, [Index, Hold, [?AUTHOR], none, [], W]} || W <- Wrong],
+            [{find, [Index, Hold, [?AUTHOR], none, [], W]} || W <- Wrong] ++
+            [{load_heard, [Index, Hold, ?AUTHOR, 0, [setelement(N, Heard, W)], []]} || N <- [1, 2, 3], W <- Wrong] ++
+            [{load_heard, [Index, Hold, ?AUTHOR, 0, [], W]} || W <- Wrong -- [[]]] ++
+            [{load_heard, [Index, Hold, ?AUTHOR, 0, [], [{W, <<>>}]]} || W <- [64, 256 | Wrong]] ++
+            [{load_heard, [Index, Hold, ?AUTHOR, 0, [], [{1, W}]]} || W <- Wrong] ++
+            [{put_heard, [Index, ?AUTHOR, 0, setelement(N, Heard, W), <<>>, []]} || N <- [1, 2, 3], W <- Wrong] ++
+            [{put_heard, [Index, ?AUTHOR, 0, Heard, W, []]} || W <- Wrong] ++
+            [{put_heard, [Index, ?AUTHOR, 0, Heard, <<>>, W]} || W <- Wrong -- [[]]] ++
+            [{set_heard, [Index, ?AUTHOR, 0, W]} || W <- Wrong -- [[]]] ++
+            [{set_heard, [Index, ?AUTHOR, 0, [{W, <<>>}]]} || W <- [64, 256 | Wrong]],
     Odd = [{F, Args, Outcome} || {F, Args} <- Calls, Outcome <- [attempt(F, Args)], Outcome =/= badarg],
     %% No harm was done by any of them.
     {ok, {[{?AUTHOR, <<"a">>}], _, _, 0, 1}} = bare(page(Index, [?AUTHOR], Request)),
@@ -269,7 +286,7 @@ large_arguments() ->
      || N <- lists:seq(1, 200_000)
     ],
     200_000 = length(twitter_nif:friends(?AUTHOR, Lines)),
-    {[_ | _], rechecked} = portions(twitter_nif:recipients(?AUTHOR, Lines, []), [], []),
+    {[_ | _], rechecked} = portions(twitter_nif:recipients(?AUTHOR, Lines, [], [<<"localhost">>]), [], []),
     %% The same contact a hundred thousand times is one.
     [_] = twitter_nif:friends(?AUTHOR, lists:duplicate(100_000, hd(Lines))),
     Ids = [User || {User, _, _, _} <- Lines],

@@ -86,14 +86,16 @@ fn recipients(criterion: &mut Criterion, followers: usize, online_percent: usize
 
     let remembered = || {
         let to = rosters
-            .recipients(&author, &here)
+            .recipients(&author, &here, &[DOMAIN])
             .unwrap_or_else(|| panic!("it is loaded"));
         walk(to, &here, |to| assert!(rosters.recheck(&author, to)))
     };
     let asked = || {
-        walk(Recipients::of(&author, lines(), &here), &here, |to| {
-            to.recheck(lines())
-        })
+        walk(
+            Recipients::of(&author, lines(), &here, &[DOMAIN]),
+            &here,
+            |to| to.recheck(lines()),
+        )
     };
     let map_of_strings = || {
         let mut to: Vec<String> = map

@@ -111,7 +111,7 @@ fn percentiles(mut micros: Vec<f64>) -> String {
 fn publish(rosters: &Rosters, online: &Online<u32>, author: &BareJid) -> usize {
     let here = [(DOMAIN, online)];
     let mut to: Recipients = rosters
-        .recipients(author, &here)
+        .recipients(author, &here, &[DOMAIN])
         .unwrap_or_else(|| panic!("not loaded"));
     let mut sent = 0;
     loop {

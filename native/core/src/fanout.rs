@@ -4,6 +4,10 @@
 //! is noted: the rest of a fan-out walks along that note. It does so in *portions*, between which other
 //! authors have their turn, and after some portions the roster has to be asked again, so that whoever
 //! lost the right meanwhile gets nothing.
+//!
+//! Of contacts on other servers only the domains are noted: to those a post goes in other ways.
+
+use std::collections::BTreeSet;
 
 use ahash::{AHashMap, RandomState};
 use hashbrown::HashTable;
@@ -67,12 +71,16 @@ pub enum Next<'a, A> {
     Done,
 }
 
-/// The recipients of one post who are still to be served: users whose sessions are known here first,
-/// then the others, grouped by domain. Memory: 12 bytes for each, and his name.
+/// The recipients of one post on this server who are still to be served: users whose sessions are known here
+/// first, then the others, grouped by domain. Memory: 12 bytes for each, and his name.
 #[derive(Debug, Default)]
 pub struct Recipients {
     locals: String,
-    domains: Vec<Box<str>>,
+    /// Their domains.
+    hosts: Vec<Box<str>>,
+    /// Those of contacts on other servers, and what these names take.
+    domains: BTreeSet<Box<str>>,
+    domain_bytes: usize,
     entries: Vec<Entry>,
     progress: Progress,
     page: usize,
@@ -86,12 +94,14 @@ struct Entry {
     start: u32,
     length: u16,
     known_here: bool,
-    domain: u32,
+    host: u32,
 }
 
 impl Recipients {
-    /// Everybody whom `roster` lets see the author, but for users of the domains in `here` who are
-    /// offline. Nobody appears twice, nor the author. Cost: O(lines), one look-up for each.
+    /// Everybody on this server, whose domains are `hosts` and those in `here`, whom `roster` lets see the
+    /// author, but for users of the domains in `here` who are offline; of everybody else the
+    /// [domain](Recipients::domains). Nobody appears twice, nor the author. Cost: O(lines), one look-up for
+    /// each, and of each domain one in `hosts`.
     ///
     /// ```
     /// use twitter_core::{fanout::{Line, Next, Recipients}, jid::BareJid, online::Online};
@@ -100,9 +110,11 @@ impl Recipients {
     /// let online = Online::default();
     /// online.arrive("bob", 7, "phone");
     /// let here = [("a.org", &online)];
-    /// let roster = [line("bob", "a.org", Both), line("carol", "c.org", From),
-    ///               line("dave", "a.org", To), line("erin", "a.org", Both)];
-    /// let mut to = Recipients::of(&BareJid::parse("alice@a.org")?, roster, &here);
+    /// let roster = [line("bob", "a.org", Both), line("carol", "c.org", From), line("dave", "a.org", To),
+    ///               line("erin", "a.org", Both), line("frank", "f.org", Both)];
+    /// let alice = BareJid::parse("alice@a.org")?;
+    /// let mut to = Recipients::of(&alice, roster, &here, &["a.org", "c.org"]);
+    /// assert!(to.domains().eq(["f.org"]));
     /// let Next::Portion(portion) = to.next(&here) else { unreachable!() };
     /// let names: Vec<_> = portion.iter().map(|r| (r.local, r.sessions.is_some())).collect();
     /// assert_eq!(names, [("bob", true), ("carol", false)]);
@@ -114,9 +126,10 @@ impl Recipients {
         author: &BareJid,
         roster: impl IntoIterator<Item = Line<'l>>,
         here: &Here<'_, A>,
+        hosts: &[&str],
     ) -> Self {
         let mut recipients = Self::default();
-        recipients.add(author, roster, here);
+        recipients.add(author, roster, here, hosts);
         recipients.dedup();
         recipients.page = recipients.entries.len().div_ceil(MAX_PAGES).max(MIN_PAGE);
         recipients.complete();
@@ -139,10 +152,11 @@ impl Recipients {
         author: &BareJid,
         roster: impl IntoIterator<Item = Line<'l>>,
         here: &Here<'_, A>,
+        hosts: &[&str],
     ) {
         let mut roster = roster.into_iter().peekable();
         while roster.peek().is_some() {
-            self.add_some(author, roster.by_ref().take(STEP), here);
+            self.add_some(author, roster.by_ref().take(STEP), here, hosts);
         }
     }
 
@@ -151,15 +165,17 @@ impl Recipients {
         author: &BareJid,
         roster: impl IntoIterator<Item = Line<'l>>,
         here: &Here<'_, A>,
+        hosts: &[&str],
     ) {
         let view = |domain: &str| {
             let known = here.iter().find(|(name, _)| *name == domain);
             known.map(|(_, online)| online.view())
         };
-        let mut views: Vec<_> = self.domains.iter().map(|domain| view(domain)).collect();
-        let mut numbers: AHashMap<&'l str, usize> = AHashMap::new();
+        let mut views: Vec<_> = self.hosts.iter().map(|host| view(host)).collect();
+        // Domains of other servers have none.
+        let mut numbers: AHashMap<&'l str, Option<usize>> = AHashMap::new();
         // Mostly it is the same as in the line before.
-        let mut last: (&str, usize) = ("", usize::MAX);
+        let mut last: (&str, Option<usize>) = ("", None);
         for line in roster {
             let Line { local, domain, .. } = line;
             if !line.subscription.is_seen() || is(author, local, domain) {
@@ -167,36 +183,58 @@ impl Recipients {
             }
             if domain != last.0 {
                 let number = *numbers.entry(domain).or_insert_with(|| {
-                    let known = self.domains.iter().position(|known| **known == *domain);
-                    known.unwrap_or_else(|| {
-                        self.domains.push(domain.into());
-                        views.push(view(domain));
-                        self.domains.len().saturating_sub(1)
-                    })
+                    let known = self.hosts.iter().position(|known| **known == *domain);
+                    if known.is_some() {
+                        return known;
+                    }
+                    let view = view(domain);
+                    if view.is_none() && !hosts.contains(&domain) {
+                        self.note_domain(domain);
+                        return None;
+                    }
+                    self.hosts.push(domain.into());
+                    views.push(view);
+                    self.hosts.len().checked_sub(1)
                 });
                 last = (domain, number);
             }
-            let view = views.get(last.1).and_then(Option::as_ref);
+            let Some(number) = last.1 else {
+                continue;
+            };
+            let view = views.get(number).and_then(Option::as_ref);
             let view = view.filter(|_| !local.is_empty());
             if view.is_some_and(|view| !view.has(local)) {
                 continue;
             }
-            if let Some(entry) = self.entry(local, last.1, view.is_some()) {
+            if let Some(entry) = self.entry(local, number, view.is_some()) {
                 self.locals.push_str(local);
                 self.entries.push(entry);
             }
         }
     }
 
+    fn note_domain(&mut self, domain: &str) {
+        if self.domains.insert(domain.into()) {
+            let bytes = size_of::<Box<str>>().saturating_add(domain.len());
+            self.domain_bytes = self.domain_bytes.saturating_add(bytes);
+        }
+    }
+
+    /// The domains of other servers where somebody lives who may see the author, in order, as the roster had it
+    /// when the recipients were noted.
+    pub fn domains(&self) -> impl Iterator<Item = &str> {
+        self.domains.iter().map(|domain| &**domain)
+    }
+
     /// Leaves out who stands in several lines.
     fn dedup(&mut self) {
         let hasher = RandomState::new();
-        let hash = |entry: &Entry| hasher.hash_one((self.local(*entry), entry.domain));
+        let hash = |entry: &Entry| hasher.hash_one((self.local(*entry), entry.host));
         let mut known: HashTable<Entry> = HashTable::with_capacity(self.entries.len());
         let mut unique = Vec::with_capacity(self.entries.len());
         for entry in &self.entries {
             let same = |other: &Entry| {
-                other.domain == entry.domain && self.local(*other) == self.local(*entry)
+                other.host == entry.host && self.local(*other) == self.local(*entry)
             };
             if known.find(hash(entry), same).is_none() {
                 known.insert_unique(hash(entry), *entry, hash);
@@ -209,7 +247,7 @@ impl Recipients {
     /// All have been added.
     pub(crate) fn complete(&mut self) {
         self.entries
-            .sort_by_key(|entry| (!entry.known_here, entry.domain));
+            .sort_by_key(|entry| (!entry.known_here, entry.host));
         self.page_ends = self.page;
     }
 
@@ -229,14 +267,14 @@ impl Recipients {
     }
 
     /// `None` when the names take more than 4 GiB, or one more than 64 KiB: no server lets that in.
-    fn entry(&self, local: &str, domain: usize, known_here: bool) -> Option<Entry> {
+    fn entry(&self, local: &str, host: usize, known_here: bool) -> Option<Entry> {
         let end = self.locals.len().checked_add(local.len())?;
         u32::try_from(end).ok()?;
         Some(Entry {
             start: u32::try_from(self.locals.len()).ok()?,
             length: u16::try_from(local.len()).ok()?,
             known_here,
-            domain: u32::try_from(domain).ok()?,
+            host: u32::try_from(host).ok()?,
         })
     }
 
@@ -248,9 +286,7 @@ impl Recipients {
     }
 
     fn domain(&self, entry: Entry) -> &str {
-        self.domains
-            .get(entry.domain as usize)
-            .map_or("", |domain| domain)
+        self.hosts.get(entry.host as usize).map_or("", |host| host)
     }
 
     /// How many are left.
@@ -263,9 +299,9 @@ impl Recipients {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let entries = self.entries.capacity().saturating_mul(size_of::<Entry>());
-        let domains = self.domains.len().saturating_mul(size_of::<Box<str>>());
-        let texts = self.locals.capacity();
-        entries.saturating_add(domains).saturating_add(texts)
+        let hosts = self.hosts.len().saturating_mul(size_of::<Box<str>>());
+        let texts = self.locals.capacity().saturating_add(self.domain_bytes);
+        entries.saturating_add(hosts).saturating_add(texts)
     }
 
     /// The next portion, with the sessions as they are now; it is empty if many have left. All who
@@ -287,13 +323,13 @@ impl Recipients {
             position = position.saturating_add(1);
             let local = self.local(entry);
             let online = match last {
-                Some((domain, online)) if domain == entry.domain => online,
+                Some((host, online)) if host == entry.host => online,
                 _ => {
                     let found = here.iter().find(|(name, _)| *name == self.domain(entry));
                     found.map(|(_, online)| *online)
                 }
             };
-            last = Some((entry.domain, online));
+            last = Some((entry.host, online));
             let known = online.filter(|_| entry.known_here);
             let known = known.map(|online| online.sessions(local));
             // Who left meanwhile has nothing to get.
@@ -329,7 +365,7 @@ impl Recipients {
     /// # let here = [("a.org", &online)];
     /// # let subscription = twitter_core::friends::Subscription::Both;
     /// # let roster = [Line { local: "bob", domain: "a.org", subscription }];
-    /// # let mut to = Recipients::of(&BareJid::parse("alice@a.org")?, roster, &here);
+    /// # let mut to = Recipients::of(&BareJid::parse("alice@a.org")?, roster, &here, &[]);
     /// let Next::Portion(portion) = to.next(&here) else { unreachable!() };
     /// let number = portion[0].number;
     /// assert!(to.hand(number, "phone"));

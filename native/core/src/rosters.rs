@@ -253,6 +253,7 @@ impl Rosters {
         &self,
         author: &BareJid,
         here: &Here<'_, A>,
+        hosts: &[&str],
     ) -> Option<Recipients> {
         let (version, list) = self.seen_by(author)?;
         let mut recipients = Recipients::remembered(version);
@@ -266,6 +267,7 @@ impl Rosters {
                 author,
                 step.iter().map(|id| line(state.names.name(*id))),
                 here,
+                hosts,
             );
         }
         recipients.complete();
@@ -390,7 +392,7 @@ mod tests {
             assert_eq!(offer, Offer::Taken);
             rosters
         };
-        let noted = load(&["bob@h"]).recipients::<u8>(&alice, &[]);
+        let noted = load(&["bob@h"]).recipients::<u8>(&alice, &[], &["h"]);
         let mut noted = noted.unwrap_or_default();
         assert_eq!(noted.left(), 1);
         assert!(load(&["carol@h"]).recheck(&alice, &mut noted));

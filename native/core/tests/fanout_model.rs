@@ -128,22 +128,34 @@ proptest! {
         prop_assert_eq!(jids(&one), jids(&other));
     }
 
-    /// Whoever is entitled gets it once: on each of his sessions, if they are known here; known ones
-    /// come first, each other domain in one piece.
+    /// Whoever is entitled and lives on this server gets it once: on each of his sessions, if they are known
+    /// here; known ones come first, each other domain in one piece. Of whoever lives elsewhere the domain is
+    /// known. It is the same from a roster that is remembered.
     #[test]
     fn recipients_are_the_readers_who_can_be_reached(
         owner in select(&JIDS[..]),
         lines in lines(),
         hosted in subsequence(DOMAINS.to_vec(), 0..=DOMAINS.len()),
+        hosts in subsequence(DOMAINS.to_vec(), 0..=DOMAINS.len()),
         reachable in subsequence(JIDS.to_vec(), 0..=JIDS.len()),
+        is_remembered in any::<bool>(),
     ) {
         let tables: Vec<_> = hosted.iter().map(|domain| (*domain, online(domain, &reachable))).collect();
         let here: Vec<_> = tables.iter().map(|(domain, online)| (*domain, online)).collect();
-        let mut to = Recipients::of(&jid(owner), fanout_lines(&lines), &here);
+        let mut to = if is_remembered {
+            let (memory, author) = (Rosters::new(usize::MAX), jid(owner));
+            memory.load(&author, memory.version(&author), readers(owner, &lines));
+            memory.recipients(&author, &here, &hosts).unwrap_or_default()
+        } else {
+            Recipients::of(&jid(owner), fanout_lines(&lines), &here, &hosts)
+        };
         let served = serve(&mut to, &here);
+        let is_ours = |jid: &&str| [&hosts, &hosted].iter().any(|domains| domains.contains(&domain(jid)));
         let known = |jid: &&str| jid.contains('@') && hosted.contains(&domain(jid));
 
-        let mut expected = readers(owner, &lines);
+        let (mut expected, others): (Vec<_>, Vec<_>) = readers(owner, &lines).into_iter().partition(is_ours);
+        let elsewhere: BTreeSet<&str> = others.into_iter().map(domain).collect();
+        prop_assert!(to.domains().eq(elsewhere));
         expected.retain(|jid| !known(jid) || reachable.contains(jid));
         let mut found: Vec<&str> = served.iter().map(|(jid, _)| jid.as_str()).collect();
         prop_assert!(found.is_sorted_by_key(|jid| !known(jid)));
@@ -174,7 +186,7 @@ proptest! {
             (0..).zip(names.iter().map(String::as_str)).map(line).collect()
         };
         let mut gone = BTreeSet::new();
-        let mut to = Recipients::of::<usize>(&jid("al@a.org"), roster(&gone), &[]);
+        let mut to = Recipients::of::<usize>(&jid("al@a.org"), roster(&gone), &[], &["a.org"]);
         let mut got: BTreeSet<u32> = BTreeSet::new();
         let mut lost = lost.into_iter();
         loop {
@@ -221,9 +233,9 @@ proptest! {
         };
         let mut to = if remembered {
             memory.load(&author, memory.version(&author), roster(&gone).iter().map(String::as_str));
-            memory.recipients(&author, &here).unwrap_or_default()
+            memory.recipients(&author, &here, &[]).unwrap_or_default()
         } else {
-            Recipients::of(&author, lines_of(&roster(&gone)), &here)
+            Recipients::of(&author, lines_of(&roster(&gone)), &here, &[])
         };
         let recheck = |to: &mut Recipients, gone: &BTreeSet<u32>| if remembered {
             assert!(memory.recheck(&author, to));
@@ -280,7 +292,7 @@ proptest! {
 /// The author's sessions come first, each once, and not once more after the first portion.
 #[test]
 fn the_author_is_served_before_all_others() {
-    let mut to = Recipients::of::<u8>(&jid("al@a.org"), [], &[]);
+    let mut to = Recipients::of::<u8>(&jid("al@a.org"), [], &[], &[]);
     assert!(to.hand_to_author("desk"));
     to.resume();
     assert!(!to.hand_to_author("desk"));
@@ -303,7 +315,7 @@ fn who_left_is_passed_by_in_steps() {
         domain: "a.org",
         subscription: Subscription::Both,
     });
-    let mut to = Recipients::of(&jid("al@a.org"), roster, &here);
+    let mut to = Recipients::of(&jid("al@a.org"), roster, &here, &[]);
     for (n, name) in names.iter().enumerate() {
         assert!(online.leave(name, n));
     }

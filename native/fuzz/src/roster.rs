@@ -18,13 +18,15 @@ use crate::is_jid;
 const LOCALS: [&str; 5] = ["", "al", "bo", "é", "al@a.org"];
 const DOMAINS: [&str; 5] = ["a.org", "b.org", "x.a.org", "a.org.x", "bo@a.org"];
 
-/// A roster, as it was when a post went out and as it is later, and who is online at `a.org`.
+/// A roster, as it was when a post went out and as it is later, who is online at `a.org`, and what other
+/// domains are of this server.
 #[derive(Debug, Arbitrary)]
 pub struct Input<'a> {
     owner: (u8, u8),
     lines: Vec<Line<'a>>,
     later: Vec<Line<'a>>,
     online: Vec<u8>,
+    hosts: Vec<u8>,
 }
 
 #[derive(Debug, Arbitrary)]
@@ -134,10 +136,25 @@ impl Input<'_> {
         };
         let mut readers = readers(owner, &self.lines);
         let all = readers.clone();
-        readers.retain(is_reachable);
+        let hosts: Vec<&str> = self
+            .hosts
+            .iter()
+            .map(|which| pick(&DOMAINS, *which))
+            .collect();
+        let is_ours = |address: &String| {
+            let domain = domain(address);
+            domain == "a.org" || hosts.contains(&domain)
+        };
+        let elsewhere: BTreeSet<String> = readers
+            .iter()
+            .filter(|address| !is_ours(address))
+            .map(|address| domain(address).to_owned())
+            .collect();
+        readers.retain(|address| is_reachable(address) && is_ours(address));
 
         let lines = || self.lines.iter().filter_map(|l| l.raw().for_fanout());
-        let noted = || Recipients::of(owner, lines(), &here);
+        let noted = || Recipients::of(owner, lines(), &here, &hosts);
+        assert!(noted().domains().eq(elsewhere.iter()));
         assert_eq!(served(&mut noted(), &here), readers);
 
         // Nobody who has lost the right meanwhile.
@@ -153,7 +170,8 @@ impl Input<'_> {
         let version = rosters.version(owner);
         let offer = rosters.load(owner, version, all.iter().map(String::as_str));
         assert_eq!(offer, Offer::Taken);
-        let mut remembered = rosters.recipients(owner, &here).unwrap_or_default();
+        let mut remembered = rosters.recipients(owner, &here, &hosts).unwrap_or_default();
+        assert!(remembered.domains().eq(elsewhere.iter()));
         assert_eq!(served(&mut remembered, &here), readers);
         for line in self
             .lines
@@ -165,6 +183,12 @@ impl Input<'_> {
             assert_eq!(rosters.sees(&reader, owner), Some(all.contains(&line)));
         }
     }
+}
+
+fn domain(address: &str) -> &str {
+    address
+        .split_once('@')
+        .map_or(address, |(_, domain)| domain)
 }
 
 /// Each contact but the owner, with the rights and the first name of all lines.

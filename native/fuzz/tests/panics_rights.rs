@@ -116,7 +116,7 @@ proptest! {
                 for (reader, sees) in known.enumerate() {
                     prop_assert!(sees.is_none_or(|sees| sees == readers.contains(&reader)));
                 }
-                if let Some(mut to) = rosters.recipients::<u8>(&jid(author), &[]) {
+                if let Some(mut to) = rosters.recipients::<u8>(&jid(author), &[], &["h"]) {
                     let entitled = readers.iter().filter(|reader| **reader != author);
                     let entitled: BTreeSet<_> = entitled.map(|r| AUTHORS[*r].to_owned()).collect();
                     prop_assert_eq!(names(&mut to), entitled);
@@ -171,7 +171,7 @@ proptest! {
             let line = |(n, local)| Line { local, domain: "h", subscription: subscription(n) };
             (0..).zip(names.iter().map(String::as_str)).map(line).collect()
         };
-        let mut to = Recipients::of::<u8>(&jid(0), roster(&BTreeSet::new()), &[]);
+        let mut to = Recipients::of::<u8>(&jid(0), roster(&BTreeSet::new()), &[], &["h"]);
         while let Next::Portion(_) = to.next::<u8>(&[]) {}
         panics_at(point, || to.recheck(roster(&lost)));
         while let Next::Portion(portion) = to.next::<u8>(&[]) {

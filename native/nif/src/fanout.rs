@@ -136,11 +136,22 @@ fn all_sessions(online: OnlineArc) -> Vec<(String, SessionTerm)> {
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
-fn recipients(author: Jid, roster: List<Line>, here: List<(&str, OnlineArc)>) -> FanoutArc {
+fn recipients(
+    author: Jid,
+    roster: List<Line>,
+    here: List<(&str, OnlineArc)>,
+    hosts: List<&str>,
+) -> FanoutArc {
     let here = here_of(&here);
     let lines = roster.0.iter().filter_map(|l| l.as_core().for_fanout());
-    let recipients = Recipients::of(&author.0, lines, &here);
+    let recipients = Recipients::of(&author.0, lines, &here, &hosts.0);
     ResourceArc::new(FanoutResource(Mutex::new(recipients)))
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
+fn domains(fanout: FanoutArc) -> Vec<String> {
+    let recipients = fanout.0.lock();
+    recipients.domains().map(str::to_owned).collect()
 }
 
 // A portion is a few hundred look-ups, whatever the length of the roster.
@@ -262,8 +273,10 @@ fn remembered_recipients(
     rosters: RostersArc,
     author: Jid,
     here: List<(&str, OnlineArc)>,
+    hosts: List<&str>,
 ) -> Result<FanoutArc, Failure> {
-    let recipients = rosters.0.recipients(&author.0, &here_of(&here));
+    let here = here_of(&here);
+    let recipients = rosters.0.recipients(&author.0, &here, &hosts.0);
     recipients
         .map(|recipients| ResourceArc::new(FanoutResource(Mutex::new(recipients))))
         .ok_or(Failure::RosterNotLoaded)

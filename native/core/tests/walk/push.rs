@@ -82,7 +82,7 @@ impl World {
         let here = [(DOMAIN, &self.online)];
         let name = jid(author);
         for _ in 0..=MAX_READS {
-            if let Some(recipients) = self.rosters.recipients(&name, &here) {
+            if let Some(recipients) = self.rosters.recipients(&name, &here, &[DOMAIN]) {
                 return recipients;
             }
             let version = self.rosters.version(&name);
@@ -100,6 +100,6 @@ impl World {
             domain: DOMAIN,
             subscription: self.subscription(author, contact),
         });
-        Recipients::of(&name, lines, &here)
+        Recipients::of(&name, lines, &here, &[DOMAIN])
     }
 }

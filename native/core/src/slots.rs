@@ -267,6 +267,13 @@ impl Slots {
         }
     }
 
+    /// Whether the author's stream is still as it was in this version.
+    pub(crate) fn is_still(&self, asked: &Asked<'_>, version: Version) -> bool {
+        let shard = self.shards.lock(asked.hash);
+        let slot = shard.peek(asked.hash, |other| other.as_str() == asked.author);
+        slot.is_some_and(|slot| slot.version == version)
+    }
+
     /// Gives the slot another life, without a stream. There is nothing to do if there is none:
     /// whatever is read now will be offered under the version of one that is gone.
     pub(crate) fn forget(&self, author: &BareJid) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use ahash::AHashSet;
 
 use super::{Cached, NotLoaded, Service};
+use crate::cache::StoredPayload;
 use crate::jid::BareJid;
 use crate::slots::{Asked, Hold, Snapshot, Version};
 use crate::stream::Stream;
@@ -39,8 +40,9 @@ impl Service {
         Ok((page, payloads))
     }
 
-    /// All posts of `authors` that have one of these ids (see [`Timeline::find`]) and that the reader may see as of
-    /// [`Service::page`], and beside each its payload. Of payloads it gives no more when `max_bytes` are reached.
+    /// All posts of `authors` that have one of these ids (see [`Timeline::find`]) and that the reader may see
+    /// as of [`Service::page`], and beside each its payload. Of payloads it gives no more when `max_bytes` are
+    /// reached.
     ///
     /// # Errors
     /// [`NotLoaded`], as of [`Service::page`].
@@ -59,7 +61,8 @@ impl Service {
     }
 
     /// The newest posts of `authors` in these gaps (see [`Timeline::missed`]) that the reader may see as of
-    /// [`Service::page`], beside each its payload, and how many there are. Of payloads it gives no more when `max_bytes` are reached.
+    /// [`Service::page`], beside each its payload, and how many there are. Of payloads it gives no more when
+    /// `max_bytes` are reached.
     ///
     /// # Errors
     /// [`NotLoaded`], as of [`Service::page`].
@@ -136,7 +139,13 @@ impl Service {
             if bytes >= max_bytes || !source.is_current {
                 return unread;
             }
-            match self.cache.get(source.snapshot.incarnation, &post.id) {
+            let payload = self.cache.get(source.snapshot.incarnation, &post.id);
+            // Of a post that was heard it may be of an edit since, which is not for this reader.
+            let is_his = |_: &StoredPayload| {
+                source.snapshot.heard.is_none()
+                    || self.slots.is_still(&source.asked, source.snapshot.version)
+            };
+            match payload.filter(is_his) {
                 Some(payload) => {
                     bytes = bytes.saturating_add(payload.len());
                     Cached::Payload(payload)
@@ -163,4 +172,52 @@ fn timeline<'a>(sources: &'a [Source<'_>]) -> Timeline<'a> {
         .iter()
         .map(|source| (source.asked.author, &*source.seen));
     Timeline::new(streams.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audience::{bucket_of, Bucket};
+    use crate::jid::InvalidJid;
+    use crate::service::Offer;
+    use crate::stream::{Micros, Place};
+
+    /// A post is edited, for somebody else, between the two looks that a page takes.
+    #[test]
+    fn no_payload_of_an_edit_for_others() -> Result<(), InvalidJid> {
+        let service = Service::new(1 << 20, 1 << 20);
+        let authors = [BareJid::parse("alice@a")?];
+        let [author] = &authors;
+        let place = || Place {
+            at: Micros(1),
+            id: "1".into(),
+        };
+        let row = |reader: &str, row: &str| {
+            let bucket = Bucket::decode(&format!("{reader} {row}\n"));
+            [(bucket_of(reader), bucket)].into()
+        };
+        let hold = Hold::default();
+        let version = service.version(author);
+        assert_eq!(
+            service.load_heard(author, version, vec![], row("bob@b", "1-1"), &hold),
+            Offer::Taken
+        );
+        let put = |seq, payload: &[u8], rows| {
+            let version = service.version(author);
+            service.put_heard(author, version, (place(), seq), payload.into(), rows)
+        };
+        assert_eq!(put(1, b"for bob", row("bob@b", "1-1")), Offer::Taken);
+        let sources = service.sources(&authors, Some("bob@b"), &hold);
+        let sources = sources.unwrap_or_default();
+        let post = PostRef {
+            author: author.to_string(),
+            id: "1".into(),
+            at: Micros(1),
+        };
+        let payloads = || service.payloads(&sources, [&post].into_iter(), usize::MAX);
+        assert_eq!(payloads(), [Cached::Payload(b"for bob"[..].into())]);
+        assert_eq!(put(2, b"for eve", row("eve@b", "2-2")), Offer::Taken);
+        assert!(matches!(payloads()[..], [Cached::Unread(_)]));
+        Ok(())
+    }
 }

@@ -47,7 +47,7 @@ pub fn bucket_of(reader: &str) -> u8 {
 /// assert!(bucket.row("bob@b.test").is_some_and(|row| row.sees(4) && !row.sees(5)));
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Bucket(BTreeMap<Box<str>, Row>);
+pub struct Bucket(Vec<(Box<str>, Row)>);
 
 impl Bucket {
     /// Reads what [`Bucket::encode`] wrote. A line that is damaged admits nobody to anything.
@@ -57,7 +57,19 @@ impl Bucket {
             let (reader, row) = line.split_once(' ')?;
             Some((reader.into(), Row::decode(row)?))
         });
-        Self(rows.collect())
+        let mut rows: Vec<(Box<str>, Row)> = rows.collect();
+        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+        // Of a reader who comes twice nobody knows which line is right: he sees nothing.
+        rows.dedup_by(|(reader, _), (same, row)| {
+            let is_twice = reader == same;
+            if is_twice {
+                *row = Row::default();
+            }
+            is_twice
+        });
+        rows.retain(|(_, row)| *row != Row::default());
+        rows.shrink_to_fit();
+        Self(rows)
     }
 
     /// A line for each reader.
@@ -72,7 +84,13 @@ impl Bucket {
     /// What this reader may see, if anything.
     #[must_use]
     pub fn row(&self, reader: &str) -> Option<&Row> {
-        self.0.get(reader)
+        let (_, row) = self.0.get(self.find(reader).ok()?)?;
+        Some(row)
+    }
+
+    /// Where the reader's row is, or would be.
+    fn find(&self, reader: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| (**other).cmp(reader))
     }
 
     /// All readers who may see this version of a post.
@@ -83,40 +101,53 @@ impl Bucket {
 
     /// This reader may see this version of a post.
     pub fn admit(&mut self, reader: &str, seq: Seq) {
-        self.0.entry(reader.into()).or_default().admit(seq);
+        match self.find(reader) {
+            Ok(at) => {
+                if let Some((_, row)) = self.0.get_mut(at) {
+                    row.admit(seq);
+                }
+            }
+            Err(at) => {
+                let mut row = Row::default();
+                row.admit(seq);
+                self.0.insert(at, (reader.into(), row));
+            }
+        }
     }
 
     /// This reader may see nothing any more.
     pub fn dismiss(&mut self, reader: &str) {
-        self.0.remove(reader);
+        if let Ok(at) = self.find(reader) {
+            self.0.remove(at);
+        }
     }
 
     /// What comes from `next` on is for these readers and for nobody else.
     fn assume(&mut self, readers: &[&str], next: Seq) {
-        let before = std::mem::take(&mut self.0);
-        for reader in readers {
-            let mut row = before.get(*reader).cloned().unwrap_or_default();
+        let row = |reader: &str| {
+            let mut row = self.row(reader).cloned().unwrap_or_default();
             row.open(next);
-            self.0.insert((*reader).into(), row);
-        }
+            (reader.into(), row)
+        };
+        let mut rows: Vec<(Box<str>, Row)> = readers.iter().map(|reader| row(reader)).collect();
+        rows.sort_by(|(a, _), (b, _)| a.cmp(b));
+        rows.dedup_by(|(a, _), (b, _)| a == b);
+        self.0 = rows;
     }
 
     /// Nothing that comes from `next` on is for anybody.
     fn seal(&mut self, next: Seq) {
-        self.0.retain(|_, row| row.close(next));
+        self.0.retain_mut(|(_, row)| row.close(next));
     }
 
-    /// The memory it takes beside its own size, in bytes, about. Cost: O(rows).
+    /// The memory it takes beside its own size, in bytes. Cost: O(rows).
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.0
-            .iter()
-            .map(|(reader, row)| {
-                size_of::<(Box<str>, Row)>()
-                    .saturating_add(reader.len())
-                    .saturating_add(row.heap_bytes())
-            })
-            .fold(0, usize::saturating_add)
+        let slots = self.0.capacity();
+        let slots = slots.saturating_mul(size_of::<(Box<str>, Row)>());
+        let rows = self.0.iter();
+        rows.map(|(reader, row)| reader.len().saturating_add(row.heap_bytes()))
+            .fold(slots, usize::saturating_add)
     }
 }
 

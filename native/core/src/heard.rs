@@ -6,135 +6,198 @@ use std::sync::Arc;
 use ahash::AHashMap;
 
 use crate::audience::{bucket_of, Bucket, Seq};
-use crate::stream::{id_bytes, ItemId, Stream};
+use crate::failpoints::point;
+use crate::stream::{Place, Stream};
 
-/// For whom the posts of a stream are that was heard.
+/// For whom the posts of a stream are that was heard. Memory: 4 bytes for each post, and what the readers'
+/// rows take.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Heard {
-    /// Which version of each post there is.
-    seqs: AHashMap<ItemId, Seq>,
-    /// What the ids take outside of the map.
-    id_bytes: usize,
-    /// What each reader may see.
-    buckets: BTreeMap<u8, Bucket>,
+    /// Which version there is of each post, as they stand in the stream.
+    seqs: Vec<Seq>,
+    /// What each reader may see, by the numbers of the buckets. Whoever changes one bucket copies no other.
+    buckets: Vec<(u8, Arc<Bucket>)>,
     bucket_bytes: usize,
 }
 
 impl Heard {
-    /// Of all posts the seqs, and of all readers the rows. Cost: O(posts + rows).
+    /// The stream of these posts, which come in any order (see [`Stream::new`]), and for whom they are.
+    /// Cost: O(n log n + rows).
     #[must_use]
-    pub fn new(seqs: impl IntoIterator<Item = (ItemId, Seq)>, rows: BTreeMap<u8, Bucket>) -> Self {
-        let mut heard = Self::default();
-        for (id, seq) in seqs {
-            heard.put(id, seq);
+    pub fn new(posts: Vec<(Place, Seq)>, rows: BTreeMap<u8, Bucket>) -> (Stream, Self) {
+        let mut versions = AHashMap::with_capacity(posts.len());
+        for (place, seq) in &posts {
+            let version = versions.entry(place.id.clone()).or_default();
+            *version = (place.at, *seq).max(*version);
         }
+        let stream = Stream::new(posts.into_iter().map(|(place, _)| place).collect());
+        let seq = |place: &Place| versions.get(&place.id).map_or(0, |(_, seq)| *seq);
+        let mut heard = Self {
+            seqs: stream.places().iter().map(seq).collect(),
+            ..Self::default()
+        };
         heard.set(rows);
-        heard
+        (stream, heard)
     }
 
-    /// These parts of the rows have changed. Cost: O(rows in them).
+    /// These buckets have changed. Cost: O(rows in them).
     pub(crate) fn set(&mut self, changed: BTreeMap<u8, Bucket>) {
         for (number, bucket) in changed {
-            self.bucket_bytes = self.bucket_bytes.saturating_add(bucket.heap_bytes());
-            if let Some(before) = self.buckets.insert(number, bucket) {
-                self.bucket_bytes = self.bucket_bytes.saturating_sub(before.heap_bytes());
+            let found = self.buckets.binary_search_by_key(&number, |(n, _)| *n);
+            if let Some((_, before)) = found.ok().and_then(|at| self.buckets.get(at)) {
+                self.bucket_bytes = self.bucket_bytes.saturating_sub(bytes_of(before));
+            }
+            point!();
+            self.bucket_bytes = self.bucket_bytes.saturating_add(bytes_of(&bucket));
+            let bucket = (number, Arc::new(bucket));
+            match found {
+                Ok(at) => {
+                    if let Some(known) = self.buckets.get_mut(at) {
+                        *known = bucket;
+                    }
+                }
+                Err(at) => {
+                    self.buckets.reserve_exact(1);
+                    self.buckets.insert(at, bucket);
+                }
             }
         }
     }
 
-    /// A post was recorded. Cost: O(1).
-    pub(crate) fn put(&mut self, id: ItemId, seq: Seq) {
-        let bytes = id_bytes(&id);
-        if self.seqs.insert(id, seq).is_none() {
-            self.id_bytes = self.id_bytes.saturating_add(bytes);
+    /// A post was recorded; the stream gets it. Cost: as for [`Stream::put`], and O(n).
+    pub(crate) fn put(&mut self, stream: &mut Stream, place: Place, seq: Seq) {
+        self.remove(stream, &place.id);
+        point!();
+        stream.put(place.clone());
+        point!();
+        if let Ok(at) = stream.places().binary_search(&place) {
+            if self.seqs.len() == self.seqs.capacity() {
+                // As the stream.
+                self.seqs.reserve_exact((self.seqs.len() / 8).max(1));
+            }
+            self.seqs.insert(at, seq);
         }
     }
 
-    /// A post has gone. Cost: O(1).
-    pub(crate) fn remove(&mut self, id: &str) {
-        if let Some((id, _)) = self.seqs.remove_entry(id) {
-            self.id_bytes = self.id_bytes.saturating_sub(id_bytes(&id));
+    /// A post has gone; the stream loses it. Cost: O(n).
+    pub(crate) fn remove(&mut self, stream: &mut Stream, id: &str) {
+        if let Some(at) = stream.position(id) {
+            self.seqs.remove(at);
+            point!();
+            stream.remove(id);
+            let len = self.seqs.len();
+            if len.saturating_add(len / 4) < self.seqs.capacity() {
+                self.seqs.shrink_to(len.saturating_add(len / 8));
+            }
         }
     }
 
-    /// The stream as one reader sees it; nobody sees nothing. Cost: O(posts).
+    /// The stream as one reader sees it; nobody sees nothing. Cost: O(n), and the stream is copied only if he
+    /// does not see all of it.
     pub(crate) fn seen(&self, stream: &Arc<Stream>, reader: Option<&str>) -> Arc<Stream> {
-        let row = reader.and_then(|reader| self.buckets.get(&bucket_of(reader))?.row(reader));
-        let Some(row) = row else {
+        let Some(row) = reader.and_then(|reader| self.bucket(reader)?.row(reader)) else {
             return Arc::default();
         };
-        let sees = |id: &ItemId| self.seqs.get(id).is_some_and(|seq| row.sees(*seq));
-        if stream.places().iter().all(|place| sees(&place.id)) {
-            Arc::clone(stream)
-        } else {
-            let seen = stream.places().iter().filter(|place| sees(&place.id));
-            Arc::new(Stream::new(seen.cloned().collect()))
+        if self.seqs.iter().all(|seq| row.sees(*seq)) {
+            return Arc::clone(stream);
         }
+        Arc::new(stream.part(self.seqs.iter().map(|seq| row.sees(*seq))))
     }
 
-    /// The memory it takes beside its own size, in bytes, about. Cost: O(1).
+    fn bucket(&self, reader: &str) -> Option<&Bucket> {
+        let number = bucket_of(reader);
+        let found = self.buckets.binary_search_by_key(&number, |(n, _)| *n);
+        let (_, bucket) = self.buckets.get(found.ok()?)?;
+        Some(bucket)
+    }
+
+    /// The memory it takes beside its own size, in bytes. Cost: O(1).
     pub(crate) fn heap_bytes(&self) -> usize {
-        // One in eight is left free.
-        let slots = self.seqs.capacity().saturating_mul(8) / 7;
-        slots
-            .saturating_mul(size_of::<(ItemId, Seq)>().saturating_add(1))
-            .saturating_add(self.id_bytes)
+        let seqs = self.seqs.capacity().saturating_mul(size_of::<Seq>());
+        let slots = size_of::<(u8, Arc<Bucket>)>();
+        let buckets = self.buckets.capacity().saturating_mul(slots);
+        seqs.saturating_add(buckets)
             .saturating_add(self.bucket_bytes)
     }
+}
+
+/// What a bucket takes, behind two counters.
+fn bytes_of(bucket: &Bucket) -> usize {
+    size_of::<[usize; 2]>()
+        .saturating_add(size_of::<Bucket>())
+        .saturating_add(bucket.heap_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::{Micros, Place};
+    use crate::stream::Micros;
+
+    fn place(at: u64, id: &str) -> Place {
+        Place {
+            at: Micros(at),
+            id: id.into(),
+        }
+    }
+
+    fn rows(rows: &[(&str, &str)]) -> BTreeMap<u8, Bucket> {
+        let mut texts: BTreeMap<u8, String> = BTreeMap::new();
+        for (reader, seqs) in rows {
+            let text = texts.entry(bucket_of(reader)).or_default();
+            text.push_str(&format!("{reader} {seqs}\n"));
+        }
+        let decode = |(number, text): (u8, String)| (number, Bucket::decode(&text));
+        texts.into_iter().map(decode).collect()
+    }
+
+    fn seen(heard: &Heard, stream: &Arc<Stream>, reader: Option<&str>) -> String {
+        let seen = heard.seen(stream, reader);
+        seen.places().iter().map(|place| &*place.id).collect()
+    }
 
     #[test]
     fn each_sees_his_own() {
-        let place = |at: u64, id: &str| Place {
-            at: Micros(at),
-            id: id.into(),
-        };
-        let stream = Arc::new(Stream::new(vec![
-            place(1, "a"),
-            place(2, "b"),
-            place(3, "c"),
-        ]));
-        let mut rows: BTreeMap<u8, Bucket> = BTreeMap::new();
-        for (reader, seqs) in [("all@h", "1-3"), ("some@h", "1-1,3-")] {
-            let bucket = Bucket::decode(&format!("{reader} {seqs}\n"));
-            rows.insert(bucket_of(reader), bucket);
-        }
-        let seqs = [("a".into(), 1), ("b".into(), 2), ("c".into(), 3)];
-        let mut heard = Heard::new(seqs, rows);
-        let seen = |heard: &Heard, reader: Option<&str>| -> String {
-            let seen = heard.seen(&stream, reader);
-            seen.places().iter().map(|place| &*place.id).collect()
-        };
-        assert_eq!(seen(&heard, Some("all@h")), "abc");
+        let posts = vec![(place(3, "c"), 3), (place(1, "a"), 1), (place(2, "b"), 2)];
+        let readers = rows(&[("all@h", "1-3"), ("some@h", "1-1,3-")]);
+        let (stream, mut heard) = Heard::new(posts, readers);
+        let mut stream = Arc::new(stream);
+        assert_eq!(seen(&heard, &stream, Some("all@h")), "abc");
         assert!(Arc::ptr_eq(&heard.seen(&stream, Some("all@h")), &stream));
-        assert_eq!(seen(&heard, Some("some@h")), "ac");
-        assert_eq!(seen(&heard, Some("nobody@h")), "");
-        assert_eq!(seen(&heard, None), "");
-        // What has no seq is for nobody.
-        heard.remove("a");
-        assert_eq!(seen(&heard, Some("all@h")), "bc");
-        heard.put("b".into(), 4);
-        assert_eq!(seen(&heard, Some("all@h")), "c");
-        assert_eq!(seen(&heard, Some("some@h")), "bc");
-        let number = bucket_of("some@h");
-        heard.set([(number, Bucket::default())].into());
-        assert_eq!(seen(&heard, Some("some@h")), "");
+        assert_eq!(seen(&heard, &stream, Some("some@h")), "ac");
+        assert_eq!(seen(&heard, &stream, Some("nobody@h")), "");
+        assert_eq!(seen(&heard, &stream, None), "");
+        heard.remove(Arc::make_mut(&mut stream), "a");
+        heard.remove(Arc::make_mut(&mut stream), "a");
+        assert_eq!(seen(&heard, &stream, Some("all@h")), "bc");
+        // An edit is for whom it was sent.
+        heard.put(Arc::make_mut(&mut stream), place(2, "b"), 4);
+        assert_eq!(seen(&heard, &stream, Some("all@h")), "c");
+        assert_eq!(seen(&heard, &stream, Some("some@h")), "bc");
+        // Whoever had no say where a post stands, has none.
+        heard.put(Arc::make_mut(&mut stream), place(9, "b"), 4);
+        assert_eq!(seen(&heard, &stream, Some("some@h")), "cb");
+        heard.set([(bucket_of("some@h"), Bucket::default())].into());
+        assert_eq!(seen(&heard, &stream, Some("some@h")), "");
+    }
+
+    #[test]
+    fn of_a_post_that_comes_twice_the_newer_version_counts() {
+        for posts in [[(1, 1), (1, 2)], [(1, 2), (1, 1)], [(2, 1), (1, 2)]] {
+            let newest = posts.iter().max().map_or(0, |(_, seq)| *seq);
+            let posts = posts.map(|(at, seq)| (place(at, "a"), seq));
+            let (_, heard) = Heard::new(posts.into(), BTreeMap::new());
+            assert_eq!(heard.seqs, [newest]);
+        }
     }
 
     #[test]
     fn what_goes_takes_nothing() {
-        let long: ItemId = "x".repeat(100).into();
-        let mut heard = Heard::new([(long, 1)], BTreeMap::new());
+        let (mut stream, mut heard) = Heard::new(vec![(place(1, "a"), 1)], BTreeMap::new());
+        assert_eq!(heard.heap_bytes(), 4);
         heard.set([(3, Bucket::decode("bob@h 1-2,4-\n"))].into());
-        assert!(heard.heap_bytes() > 200);
-        heard.remove(&"x".repeat(100));
+        assert!(heard.heap_bytes() > 100);
+        heard.remove(&mut stream, "a");
         heard.set([(3, Bucket::default())].into());
-        assert_eq!(heard.id_bytes, 0);
-        assert_eq!(heard.bucket_bytes, 0);
+        assert!(heard.heap_bytes() < 100);
     }
 }

@@ -164,8 +164,11 @@ impl Service {
             point!();
             self.cache.put(slot.incarnation, &place.id, payload);
             point!();
-            if let Some(stream) = &mut slot.stream {
-                Arc::make_mut(stream).put(place);
+            match (&mut slot.stream, &slot.heard) {
+                (Some(stream), None) => Arc::make_mut(stream).put(place),
+                // Nobody says for whom it is: what was heard is read again.
+                (_, Some(_)) => drop(slot.empty()),
+                (None, None) => (),
             }
         }))
     }
@@ -177,11 +180,12 @@ impl Service {
             point!();
             self.cache.remove(slot.incarnation, id);
             point!();
-            if let Some(stream) = &mut slot.stream {
-                Arc::make_mut(stream).remove(id);
-            }
-            if let Some(heard) = &mut slot.heard {
-                Arc::make_mut(heard).remove(id);
+            match (&mut slot.stream, &mut slot.heard) {
+                (Some(stream), Some(heard)) => {
+                    Arc::make_mut(heard).remove(Arc::make_mut(stream), id);
+                }
+                (Some(stream), None) => drop(Arc::make_mut(stream).remove(id)),
+                (None, _) => (),
             }
         }))
     }

@@ -93,7 +93,7 @@ impl Stream {
 
     /// Removes the post `id`; tells whether there was one. Cost: O(n).
     pub fn remove(&mut self, id: &str) -> bool {
-        match self.places.iter().rposition(|place| place.id == id) {
+        match self.position(id) {
             Some(index) => {
                 let removed = self.places.remove(index);
                 point!();
@@ -106,6 +106,20 @@ impl Stream {
             }
             None => false,
         }
+    }
+
+    /// Where the post `id` is among the places. Cost: O(n).
+    pub(crate) fn position(&self, id: &str) -> Option<usize> {
+        self.places.iter().rposition(|place| place.id == id)
+    }
+
+    /// Only those of its posts for which `stays` says so, in their order. Cost: O(n).
+    pub(crate) fn part(&self, stays: impl Iterator<Item = bool>) -> Self {
+        let both = self.places.iter().zip(stays);
+        let staying = both.filter_map(|(place, stays)| stays.then_some(place));
+        let places: Vec<Place> = staying.cloned().collect();
+        let id_bytes = places.iter().map(|place| id_bytes(&place.id)).sum();
+        Self { places, id_bytes }
     }
 
     /// All places, oldest first.

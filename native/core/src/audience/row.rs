@@ -36,15 +36,18 @@ impl Row {
                 row.closed.push((first, last));
             }
         }
+        row.closed.shrink_to_fit();
         Some(row)
     }
 
     /// Whether this version of a post is for the reader. Cost: O(log intervals).
     #[must_use]
     pub fn sees(&self, seq: Seq) -> bool {
-        let at = self.closed.partition_point(|(_, last)| *last < seq);
-        self.closed.get(at).is_some_and(|(first, _)| *first <= seq)
-            || self.open.is_some_and(|from| from <= seq)
+        // Mostly it is open.
+        self.open.is_some_and(|from| from <= seq) || {
+            let at = self.closed.partition_point(|(_, last)| *last < seq);
+            self.closed.get(at).is_some_and(|(first, _)| *first <= seq)
+        }
     }
 
     /// This one, too.

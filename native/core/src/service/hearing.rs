@@ -10,7 +10,7 @@ use crate::failpoints::point;
 use crate::heard::Heard;
 use crate::jid::BareJid;
 use crate::slots::{Hold, Version};
-use crate::stream::{Place, Stream};
+use crate::stream::Place;
 
 impl Service {
     /// Offers all that was heard of an author, as [`Service::load`], and what each reader may see of it.
@@ -23,10 +23,8 @@ impl Service {
         rows: BTreeMap<u8, Bucket>,
         hold: &Hold,
     ) -> Offer {
-        let seqs = posts.iter().map(|(place, seq)| (place.id.clone(), *seq));
-        let heard = Arc::new(Heard::new(seqs, rows));
-        let places = posts.into_iter().map(|(place, _)| place);
-        let stream = Arc::new(Stream::new(places.collect()));
+        let (stream, heard) = Heard::new(posts, rows);
+        let (stream, heard) = (Arc::new(stream), Arc::new(heard));
         let loaded = self.slots.change(author, read_under, |slot| {
             if slot.heard.is_none() {
                 slot.heard = Some(heard);
@@ -58,9 +56,8 @@ impl Service {
                     let heard = Arc::make_mut(heard);
                     // First who may see it.
                     heard.set(changed);
-                    heard.put(place.id.clone(), seq);
                     point!();
-                    Arc::make_mut(stream).put(place);
+                    heard.put(Arc::make_mut(stream), place, seq);
                 }
                 // It is read again.
                 _ => drop(slot.empty()),

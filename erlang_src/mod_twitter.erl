@@ -23,6 +23,7 @@
 start(ServerHost, _Opts) ->
     %% Readers may live in any vhost.
     lists:foreach(fun twitter_c2s:attend/1, ejabberd_option:hosts()),
+    ok = twitter_peer:new(),
     case supervisor:start_child(ejabberd_gen_mod_sup, twitter_sup:child_spec(ServerHost)) of
         {ok, Pid} ->
             lists:foreach(fun({Module, Hook, Function, Priority}) ->
@@ -56,6 +57,7 @@ withdraw(ServerHost) ->
         [] ->
             ok = twitter_commands:unregister(),
             ok = twitter_words:forget(),
+            ok = twitter_peer:delete(),
             twitter_c2s:withdraw();
         [_ | _] -> ok
     end.

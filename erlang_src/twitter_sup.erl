@@ -7,7 +7,7 @@
 -export([init/1]).
 
 %% Of each there is one process.
--define(ONES, [twitter_sessions, twitter_watch, twitter_backlog, twitter_service]).
+-define(ONES, [twitter_sessions, twitter_watch, twitter_backlog, twitter_peer, twitter_service]).
 
 %% @doc How ejabberd's supervisor of modules runs it.
 -spec child_spec(ServerHost :: binary()) -> supervisor:child_spec().
@@ -45,7 +45,7 @@ init(ServerHost) ->
                       ok = twitter_writer:new(ServerHost),
                       ok = twitter_unread:begin_run(ServerHost),
                       [worker(twitter_sessions, ServerHost), worker(twitter_watch, ServerHost),
-                       worker(twitter_backlog, ServerHost)]
+                       worker(twitter_backlog, ServerHost), worker(twitter_peer, ServerHost)]
                           ++ [twitter_pool:child_spec(Pool, ServerHost) || Pool <- [twitter_fanout, twitter_writer]];
                   {error, _} ->
                       []

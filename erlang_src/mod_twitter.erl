@@ -77,7 +77,7 @@ hooks() ->
      {?MODULE, remove_user, remove_user, 40},
      {?MODULE, pubsub_delete_node, pubsub_delete_node, 50}].
 
-%% @doc Hook: an account was deleted; its posts go with it.
+%% @doc Hook: an account was deleted; its posts go with it, and what it was allowed to see of other servers.
 -spec remove_user(User :: binary(), Server :: binary()) -> ok.
 remove_user(User, Server) ->
     #jid{lserver = ServerHost} = Author = jid:make(User, Server),
@@ -88,7 +88,10 @@ remove_user(User, Server) ->
                                ok = twitter_fanout:forget(Service, Name),
                                twitter_store:delete_node(Host, Author)
                        end,
-              try twitter_writer:run(Service, Name, Delete) of
+              try
+                  ok = twitter_heard:forget_reader(Service, Name),
+                  twitter_writer:run(Service, Name, Delete)
+              of
                   ok -> ok;
                   {error, Error} -> not_deleted(Name, Host, xmpp:format_stanza_error(Error))
               catch
@@ -132,6 +135,11 @@ mod_opt_type(max_post_size) ->
 mod_opt_type(max_posts) ->
     econf:pos_int(unlimited);
 mod_opt_type(post_rate) ->
+    rate();
+mod_opt_type(remote_rate) ->
+    rate().
+
+rate() ->
     Number = econf:int(1, ?MAX_RATE),
     Rate = econf:options(#{burst => Number, refill => Number},
                          [{required, [burst, refill]}, {return, map}, unique]),
@@ -148,7 +156,8 @@ mod_options(_ServerHost) ->
      {index_size, 268435456},
      {max_post_size, 65536},
      {max_posts, 10_000},
-     {post_rate, #{burst => 60, refill => 30}}].
+     {post_rate, #{burst => 60, refill => 30}},
+     {remote_rate, #{burst => 2000, refill => 6000}}].
 
 -spec mod_doc() -> #{desc := [binary()], example := [string()],
                      opts := [{atom(), #{value := string() | binary(), desc := binary()}}]}.
@@ -206,7 +215,13 @@ mod_doc() ->
            {post_rate,
             #{value => "{burst: pos_integer(), refill: pos_integer()} | unlimited",
               desc => ?T("How fast one author may post, edits included: 'burst' posts at once, and then "
-                         "'refill' posts a minute. The default value is 60 at once and 30 a minute.")}}],
+                         "'refill' posts a minute. The default value is 60 at once and 30 a minute.")}},
+           {remote_rate,
+            #{value => "{burst: pos_integer(), refill: pos_integer()} | unlimited",
+              desc => ?T("How fast another server may tell of its authors' posts, edits and deletions "
+                         "included: 'burst' at once, and then 'refill' a minute. What comes faster is "
+                         "sent again later by servers that have this module, and lost from others. The "
+                         "default value is 2000 at once and 6000 a minute.")}}],
       example =>
           ["modules:",
            "  mod_pubsub:",

@@ -117,8 +117,8 @@ get_subnodes(PepHost, Node, Limit) ->
 get_subnodes_tree(Host, Node, From) ->
     nodetree_tree:get_subnodes_tree(Host, Node, From).
 
-%% @doc Below `/twitter', only the owner's own stored node can be made; its type and options are
-%% ours, whatever the caller and the settings for ordinary nodes say.
+%% @doc Below `/twitter', only the owner's own stored node can be made, and by the service those of authors on
+%% other servers; its type and options are ours, whatever the caller and the settings for ordinary nodes say.
 -spec create_node(mod_pubsub:host(), mod_pubsub:nodeId(), binary(), jid:jid(),
                   mod_pubsub:nodeOptions(), [mod_pubsub:nodeId()]) ->
           {ok, mod_pubsub:nodeIdx()} | {error, stanza_error()}
@@ -130,8 +130,15 @@ create_node(Host, Node, Type, Owner, Options, Parents) when is_binary(Host) ->
             nodetree_tree:create_node(Host, Node, Type, Owner, Options, Parents);
         {stored, Id} ->
             case twitter_path:author(Id) of
-                {ok, Name} -> create_stored(Host, Id, Owner);
-                _ -> {error, fixed_tree()}
+                {ok, Name} ->
+                    create_stored(Host, Id, Owner);
+                {ok, Author} when Name =:= Host ->
+                    case twitter_roster:is_local(twitter_roster:bare(Author)) of
+                        true -> {error, fixed_tree()};
+                        false -> create_stored(Host, Id, Owner)
+                    end;
+                _ ->
+                    {error, fixed_tree()}
             end;
         _ ->
             {error, fixed_tree()}

@@ -17,7 +17,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([full/3, fast/4, is_quiet/0, attend/1, withdraw/0, reader/1, reader_of/1, shown/1, send_late/3]).
+-export([full/3, fast/4, is_marked/1, is_quiet/0, attend/1, withdraw/0, reader/1, reader_of/1, shown/1, send_late/3]).
 -export([handle_info/2, user_send_packet/1, c2s_terminated/2]).
 -export_type([marked/0, news/0, about/0]).
 
@@ -56,6 +56,11 @@ marked(Event, Mark) ->
     Words = erts_debug:flat_size(Event#message{meta = #{?MODULE => Mark#{bytes => 0}}}),
     Bytes = Words * erlang:system_info(wordsize),
     {Event#message{meta = #{?MODULE => Mark#{bytes => Bytes}}}, Bytes}.
+
+%% @doc Whether it is such an event, by its meta data.
+-spec is_marked(Meta :: map()) -> boolean().
+is_marked(Meta) ->
+    is_map_key(?MODULE, Meta).
 
 %% @doc Whether in no vhost a module of others looks at what sessions send.
 -spec is_quiet() -> boolean().

@@ -197,8 +197,8 @@ missed({Service, Gaps, Known}, Settings, #{jid := Jid, lang := Lang} = State) ->
             {[], case Known of first -> {0, Until}; known -> none end};
         Limit ->
             Reader = (twitter_reader:local(Jid, Service, Lang))#{who := twitter_c2s:reader_of(State)},
-            Stream = twitter_view:open(Reader, {stream, friends}),
-            {Posts, Count} = twitter_unread:load(Stream, Gaps, Limit),
+            #{authors := Authors} = twitter_view:open(Reader, {stream, friends}),
+            {Posts, Count} = twitter_unread:load(Service, Authors, twitter_reader:local_name(Reader), Gaps, Limit),
             put({?MODULE, looked}, {Began, Until}),
             ok = remember(Service, Began, Posts),
             {Posts, case lists:reverse(Posts) of
@@ -214,13 +214,14 @@ limit(#{server_host := ServerHost}, _Settings) -> mod_twitter_opt:catch_up(Serve
 
 send(#{host := Host, server_host := ServerHost}, #{bodies := Bodies}, Post, State) ->
     #{author := Author, id := Id, at := At, payload := Payload} = Post,
-    Delay = xmpp:encode(#delay{stamp = At, from = jid:make(Host)}),
+    From = maps:get(from, Post, Host),
+    Delay = xmpp:encode(#delay{stamp = At, from = jid:make(From)}),
     Body = Bodies andalso mod_twitter_opt:body(ServerHost),
     lists:foldl(
       fun(#message{sub_els = Els} = Event, Before) ->
               Late = Event#message{sub_els = Els ++ [Delay], meta = meta(twitter_store:micros(At))},
               twitter_c2s:send_late(Before, Late, mod_twitter_opt:delivery(ServerHost))
-      end, State, twitter_event:to_friends(Host, Author, {item, Id, Payload}, Body)).
+      end, State, twitter_event:to_friends(From, Author, {item, Id, Payload}, Body)).
 
 %%% What is pushed
 

@@ -8,7 +8,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([new/5, to_own/3, to_recipients/2, routed/1]).
+-export([new/5, to_own/3, to_recipients/2, routed/1, is_ours/1]).
 -export_type([delivery/0]).
 
 -record(delivery, {author :: jid:jid(),
@@ -103,9 +103,15 @@ hooked(Events, Reader) ->
 
 %% @doc What the router would have let through, with what it would have been turned into.
 -spec routed(message()) -> [message()].
-routed(#message{to = #jid{lserver = LServer}} = Event) ->
-    [Received || #message{} = Routed <- [ejabberd_hooks:run_fold(filter_packet, Event, [])],
+routed(#message{to = #jid{lserver = LServer}, meta = Meta} = Event) ->
+    Marked = Event#message{meta = Meta#{?MODULE => ours}},
+    [Received || #message{} = Routed <- [ejabberd_hooks:run_fold(filter_packet, Marked, [])],
                  #message{} = Received <- [ejabberd_hooks:run_fold(sm_receive_packet, LServer, Routed, [])]].
+
+%% @doc Whether an event comes from here, whatever service it names: no other server can say so.
+-spec is_ours(message()) -> boolean().
+is_ours(#message{meta = Meta}) ->
+    is_map_key(?MODULE, Meta) orelse twitter_c2s:is_marked(Meta).
 
 %% Straight to the session: a headline to a bare JID would pass by resources of negative priority.
 %% The full JID says for whom it is also when the session ends before it takes the message: then ejabberd

@@ -36,8 +36,8 @@ features(_Collection, _Reader) ->
 
 pubsub(Feature) -> <<?NS_PUBSUB/binary, "#", Feature/binary>>.
 
-meta(#{reader := #{service := Service, lang := Lang}, post := Named} = View) ->
-    case twitter_index:read(Service, [Named]) of
+meta(#{reader := #{service := Service, lang := Lang} = Reader, post := Named} = View) ->
+    case twitter_index:read(Service, twitter_reader:local_name(Reader), [Named]) of
         [{_Bytes, #{author := Author, at := At, payload := Payload} = Post}] ->
             [{title, row_name(View, Post)},
              {description, twitter_post:text(Payload)},

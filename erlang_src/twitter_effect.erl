@@ -68,7 +68,7 @@ replace(#{jid := Author, name := Name, service := Service, lang := Lang} = Reade
       Service, Name,
       fun() ->
               #{post := Post} = twitter_view:open(Reader, {post, {mine, Id}}),
-              case twitter_index:read(Service, [Post]) of
+              case twitter_index:read(Service, Name, [Post]) of
                   [{_Bytes, #{at := Published, payload := Payload}}] ->
                       Times = {Published, erlang:timestamp()},
                       publish(Reader, Id, [twitter_entry:renewed(Payload, Author, Id, Text, Times)

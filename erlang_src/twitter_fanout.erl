@@ -15,7 +15,7 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([published/5, retracted/4, wait/2, forget/2, drop/2, sync/1, start_link/3]).
+-export([published/5, retracted/4, heard/6, wait/2, forget/2, drop/2, sync/1, start_link/3]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 -export_type([post/0]).
 
@@ -35,6 +35,8 @@
                   at := non_neg_integer() | none, stored := non_neg_integer(), began := non_neg_integer(),
                   %% When it was stored, by the clock of this node.
                   since => non_neg_integer(),
+                  %% Of an author on another server: the service that sent it, and for whom it is.
+                  from => binary(), readers => [twitter_nif:jid()] | {seq, pos_integer()},
                   %% Users of other servers are the business of the node where it was published.
                   scope := everybody | sessions}.
 %% An author's oldest post, what is sent of it, and to whom.
@@ -68,6 +70,15 @@ published(Service, Author, Publisher, Item, {Began, At}) ->
                 Ids :: [binary()]) -> ok.
 retracted(Service, Author, Publisher, Ids) ->
     hand_over(Service, Author, Publisher, {retract, Ids}, #{began => twitter_unread:moment(), at => none}).
+
+%% @doc Something was heard of an author on another server, from that service: send it to these readers, or to
+%% those who may see what has that number in his stream; but only to whom his own roster still lets see the
+%% author when his turn comes. The times are those of {@link published/5}, `none' for what is no news.
+-spec heard(twitter_service:served(), Author :: twitter_nif:jid(), From :: binary(), twitter_event:what(),
+            {Began :: non_neg_integer(), At :: non_neg_integer() | none},
+            Readers :: [twitter_nif:jid()] | {seq, pos_integer()}) -> ok.
+heard(Service, Author, From, What, {Began, At}, Readers) ->
+    hand_over(Service, Author, jid:make(From), What, #{began => Began, at => At, from => From, readers => Readers}).
 
 %% @doc The account of an author was deleted: what waits of his posts is not sent. The name may be somebody
 %% else's soon, with other friends. To be called in the author's {@link twitter_writer}.
@@ -305,49 +316,78 @@ ended(Key, #{bytes := Bytes}, #state{flow = Flow, number = Number, table = Table
 %% The author's own resources get it now; then those who stand on the note that the core makes.
 begun(#sending{key = Key, post = Post, delivery = none, fanout = Noted} = Sending,
       #state{server_host = ServerHost, flow = Flow} = State) ->
-    #{host := Host, author := Author, publisher := Publisher, what := What} = Post,
-    AuthorJid = jid:decode(Author),
+    #{host := Host, author := Author, what := What} = Post,
     Way = mod_twitter_opt:delivery(ServerHost),
-    Fanout = noted(Noted, Key, AuthorJid, State),
+    Fanout = noted(Noted, Key, Post, State),
     Deliver = fun(About, Events) -> twitter_delivery:new(About#{author => Author}, Flow, Events, Way, Fanout) end,
-    ToOwn = Deliver(#{news => own, shown => none}, twitter_event:to_author(Host, Author, What)),
-    ok = twitter_delivery:to_own(ToOwn, Publisher, AuthorJid),
+    ok = to_own(Post, Deliver),
     ToFriends = Deliver(#{news => news(What), shown => twitter_catch_up:shown(Post)},
-                        twitter_event:to_friends(Host, Author, What, mod_twitter_opt:body(ServerHost))),
+                        twitter_event:to_friends(maps:get(from, Post, Host), Author, What,
+                                                 mod_twitter_opt:body(ServerHost))),
     Sending#sending{delivery = ToFriends, fanout = Fanout};
 begun(Sending, _State) ->
     Sending.
 
+to_own(#{readers := _}, _Deliver) ->
+    %% He has none here.
+    ok;
+to_own(#{host := Host, author := Author, publisher := Publisher, what := What}, Deliver) ->
+    ToOwn = Deliver(#{news => own, shown => none}, twitter_event:to_author(Host, Author, What)),
+    twitter_delivery:to_own(ToOwn, Publisher, jid:decode(Author)).
+
 news({item, _Id, _Payload}) -> post;
 news({retract, _Ids}) -> retraction.
 
-noted(none, Key, AuthorJid, #state{table = Table}) ->
+noted(none, Key, Post, #state{table = Table}) ->
     %% Nobody sees what a crash could take back; and it leaves the author's answer the first turn.
     _ = twitter_store:sync(),
     ok = twitter_watch:sync(),
-    Fanout = twitter_rights:recipients(AuthorJid),
+    Fanout = recipients(Post),
     ok = twitter_backlog:begun(Table, Key, Fanout),
     Fanout;
-noted(Fanout, _Key, AuthorJid, _State) ->
+noted(Fanout, _Key, Post, _State) ->
     %% Another worker had begun. Since then the roster may have changed.
     ok = twitter_nif:resume(Fanout),
     ok = twitter_watch:sync(),
-    ok = twitter_rights:recheck(Fanout, AuthorJid),
+    ok = recheck(Fanout, Post),
     Fanout.
 
-continued(#sending{post = #{author := Author, scope := Scope}, delivery = Delivery, fanout = Fanout}) ->
+recipients(#{author := Author, readers := _} = Post) ->
+    twitter_nif:recipients(Author, lines(Post), twitter_sessions:here(), ejabberd_option:hosts());
+recipients(#{author := Author}) ->
+    twitter_rights:recipients(jid:decode(Author)).
+
+recheck(Fanout, #{readers := _} = Post) -> twitter_nif:recheck(Fanout, lines(Post));
+recheck(Fanout, #{author := Author}) -> twitter_rights:recheck(Fanout, jid:decode(Author)).
+
+%% Of an author elsewhere there is no roster, but it is known for whom his post is.
+lines(Post) ->
+    [{User, Server, <<>>, from}
+     || Reader <- readers(Post), #jid{luser = User, lserver = Server} <- [twitter_roster:bare(Reader)]].
+
+readers(#{host := Host, author := Author, readers := {seq, Seq}}) -> twitter_heard:readers(Host, Author, Seq);
+readers(#{readers := Readers}) -> Readers.
+
+continued(#sending{post = #{scope := Scope} = Post, delivery = Delivery, fanout = Fanout}) ->
     case twitter_nif:next_portion(Fanout, twitter_sessions:here()) of
         {portion, Recipients} ->
             ok = twitter_watch:sync(),
-            ok = twitter_delivery:to_recipients(Delivery, in_scope(Scope, Recipients)),
+            ok = twitter_delivery:to_recipients(Delivery, entitled(Post, in_scope(Scope, Recipients))),
             more;
         recheck ->
             ok = twitter_watch:sync(),
-            ok = twitter_rights:recheck(Fanout, jid:decode(Author)),
+            ok = recheck(Fanout, Post),
             more;
         done ->
             done
     end.
+
+%% Whether a reader wants to see somebody elsewhere his own roster says, whatever the author's server thinks.
+entitled(#{author := Author, readers := _}, Recipients) ->
+    Jid = twitter_roster:bare(Author),
+    [To || {_, User, Server, _} = To <- Recipients, twitter_roster:sees(jid:make(User, Server), Jid)];
+entitled(_Post, Recipients) ->
+    Recipients.
 
 in_scope(everybody, Recipients) -> Recipients;
 in_scope(sessions, Recipients) -> [To || {_, _, _, Sessions} = To <- Recipients, Sessions =/= elsewhere].

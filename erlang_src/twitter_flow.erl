@@ -12,9 +12,10 @@
 -export_type([flow/0, counter/0]).
 
 -opaque flow() :: atomics:atomics_ref().
--type counter() :: pushed | routed | withheld | not_pushed.
+-type counter() :: pushed | routed | withheld | not_pushed | heard | refused.
 %% Messages handed to sessions here, and to the router for other servers; those that a block kept back;
-%% posts that were not pushed because too many waited.
+%% posts that were not pushed because too many waited; what was heard of posts on other servers, and what of that
+%% was not taken.
 
 %% So many bytes of posts wait for one worker at most.
 -define(MAX_WAITING, 33_554_432).
@@ -37,8 +38,10 @@
 -define(FORGIVEN, 8).
 %% What had departed and arrived when this was last looked at.
 -define(SEEN, 9).
+-define(HEARD, 10).
+-define(REFUSED, 11).
 %% What waits for the workers begins here.
--define(WAITING, 10).
+-define(WAITING, 12).
 
 %% @doc Counters of a vhost, all zero.
 -spec new(ServerHost :: binary(), Workers :: pos_integer()) -> ok.
@@ -85,6 +88,8 @@ counters(ServerHost) ->
       routed => atomics:get(Flow, ?ROUTED),
       withheld => atomics:get(Flow, ?WITHHELD),
       not_pushed => atomics:get(Flow, ?NOT_PUSHED),
+      heard => atomics:get(Flow, ?HEARD),
+      refused => atomics:get(Flow, ?REFUSED),
       under_way => under_way(Flow),
       waiting => lists:sum([atomics:get(Flow, Worker) || Worker <- lists:seq(?WAITING, Size)])}.
 
@@ -92,7 +97,9 @@ counters(ServerHost) ->
 count(Flow, pushed, N) -> atomics:add(Flow, ?PUSHED, N);
 count(Flow, routed, N) -> atomics:add(Flow, ?ROUTED, N);
 count(Flow, withheld, N) -> atomics:add(Flow, ?WITHHELD, N);
-count(Flow, not_pushed, N) -> atomics:add(Flow, ?NOT_PUSHED, N).
+count(Flow, not_pushed, N) -> atomics:add(Flow, ?NOT_PUSHED, N);
+count(Flow, heard, N) -> atomics:add(Flow, ?HEARD, N);
+count(Flow, refused, N) -> atomics:add(Flow, ?REFUSED, N).
 
 %% @doc A post of so many bytes begins to wait for worker number N, unless too much waits there.
 -spec enter(flow(), Worker :: pos_integer(), Bytes :: non_neg_integer()) -> ok | full.

@@ -141,8 +141,8 @@ payload(Reader, none, Id) ->
     #{post := Post} = twitter_view:open(Reader, {post, {mine, Id}}),
     payload(Reader, Post).
 
-payload(#{service := Service, lang := Lang}, Post) ->
-    case twitter_index:read(Service, [Post]) of
+payload(#{service := Service, lang := Lang} = Reader, Post) ->
+    case twitter_index:read(Service, twitter_reader:local_name(Reader), [Post]) of
         [{_Bytes, #{payload := Payload}}] -> Payload;
         [gone] -> twitter_error:refuse(not_found, Lang)
     end.

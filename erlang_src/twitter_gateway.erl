@@ -82,6 +82,14 @@ command_of_pubsub(#iq{sub_els = [#adhoc_command{xdata = Form}], lang = Lang} = I
         {false, true} -> mod_pubsub:process_commands(IQ)
     end.
 
+%% Of the service itself: other servers look here whether it takes what they tell it.
+foreign_info(#iq{sub_els = [#disco_info{node = <<>>}]} = IQ) ->
+    case mod_pubsub:process_disco_info(IQ) of
+        #iq{type = result, sub_els = [#disco_info{features = Features} = Info]} = Answer ->
+            Answer#iq{sub_els = [Info#disco_info{features = Features ++ [twitter_relay:ns()]}]};
+        Answer ->
+            Answer
+    end;
 foreign_info(#iq{sub_els = [#disco_info{node = Id}]} = IQ) ->
     case twitter_adhoc:is_command(Id) of
         true -> serve(IQ, fun(Reader) -> (twitter_adhoc:info(Reader, Id))#disco_info{node = Id} end);

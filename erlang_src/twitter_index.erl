@@ -3,7 +3,12 @@
 %%% not used for long goes when there is no room.
 -module(twitter_index).
 
--export([new/1, resize/1, memory/1, page/5, find/5, missed/6, read/2, ids/2, refresh/4, forget/2]).
+-export([new/1, resize/1, memory/1, page/5, find/5, missed/6, read/3, ids/2, refresh/4, forget/2, encode/1]).
+-export_type([reader/0]).
+
+-type reader() :: twitter_nif:jid() | none.
+%% For whom it is looked at, where not all readers see the same: at posts of authors on other servers. `none' sees
+%% nothing of those.
 
 %% @doc An empty index, as large as the options of the vhost allow.
 -spec new(ServerHost :: binary()) -> twitter_nif:index().
@@ -26,26 +31,25 @@ memory(Host) ->
     twitter_nif:memory(Index).
 
 %% @doc One page of the merged streams of `Authors'; what is in memory of its payloads comes along, up to
-%% `MaxBytes', beginning next to the anchor. Of authors on other servers it has what their servers sent for
-%% this reader.
--spec page(twitter_service:served(), Authors :: [twitter_nif:jid()], Reader :: twitter_nif:jid() | none,
-           twitter_nif:request(), MaxBytes :: non_neg_integer()) ->
+%% `MaxBytes', beginning next to the anchor.
+-spec page(twitter_service:served(), Authors :: [twitter_nif:jid()], reader(), twitter_nif:request(),
+           MaxBytes :: non_neg_integer()) ->
           {ok, twitter_nif:page()} | {error, bad_cursor}.
 page(#{index := Index} = Service, Authors, Reader, Request, MaxBytes) ->
     loaded(Service, fun(Hold) -> twitter_nif:page(Index, Hold, Authors, Reader, Request, MaxBytes) end).
 
 %% @doc The posts of `Authors' that have one of these ids: in the order of the ids, and of posts that
 %% share one the newest first.
--spec find(twitter_service:served(), Authors :: [twitter_nif:jid()], Reader :: twitter_nif:jid() | none,
-           Ids :: [binary()], MaxBytes :: non_neg_integer()) -> [twitter_nif:post()].
+-spec find(twitter_service:served(), Authors :: [twitter_nif:jid()], reader(), Ids :: [binary()],
+           MaxBytes :: non_neg_integer()) -> [twitter_nif:post()].
 find(#{index := Index} = Service, Authors, Reader, Ids, MaxBytes) ->
     {ok, Found} =
         loaded(Service, fun(Hold) -> twitter_nif:find(Index, Hold, Authors, Reader, Ids, MaxBytes) end),
     Found.
 
 %% @doc The newest posts of `Authors' in these gaps, newest first and at most `Limit', and how many there are.
--spec missed(twitter_service:served(), Authors :: [twitter_nif:jid()], Reader :: twitter_nif:jid(),
-             [twitter_nif:gap()], Limit :: non_neg_integer(), MaxBytes :: non_neg_integer()) ->
+-spec missed(twitter_service:served(), Authors :: [twitter_nif:jid()], reader(), [twitter_nif:gap()],
+             Limit :: non_neg_integer(), MaxBytes :: non_neg_integer()) ->
           {[twitter_nif:post()], Count :: non_neg_integer()}.
 missed(#{index := Index} = Service, Authors, Reader, Gaps, Limit, MaxBytes) ->
     Ask = fun(Hold) -> twitter_nif:missed(Index, Hold, Authors, Reader, Gaps, Limit, MaxBytes) end,
@@ -54,24 +58,42 @@ missed(#{index := Index} = Service, Authors, Reader, Gaps, Limit, MaxBytes) ->
 
 %% @doc Posts that a page or a search has named, each with the size of its payload. What is not in memory
 %% is read from storage, all in one go, and is in memory then. A post that went meanwhile is `gone'.
--spec read(twitter_service:served(), [twitter_nif:post()]) ->
+-spec read(twitter_service:served(), reader(), [twitter_nif:post()]) ->
           [{Bytes :: non_neg_integer(), twitter_store:post()} | gone].
-read(#{host := Host, index := Index}, Named) ->
-    Unread = [{Author, Id} || {Author, Id, Version} <- Named, is_integer(Version)],
-    Read = stored(Host, Unread),
-    case [{Author, Version, Id, Stored}
-          || {Author, Id, Version} <- Named, is_integer(Version),
-             {Stored, _} <- [maps:get({Author, Id}, Read, gone)]] of
-        [] -> ok;
-        Payloads -> ok = twitter_nif:keep_payloads(Index, Payloads)
-    end,
+read(Service, Reader, Named) ->
+    Unread = [Post || {_Author, _Id, Version} = Post <- Named, is_integer(Version)],
+    {Local, Heard} = lists:partition(fun({Author, _, _}) -> is_local(Author) end, Unread),
+    Read = maps:merge(stored(Service, Local), heard(Service, Reader, Heard)),
     lists:map(fun(Post) -> entry(Post, Read) end, Named).
 
-stored(_Host, []) ->
+is_local(Author) ->
+    twitter_roster:is_local(twitter_roster:bare(Author)).
+
+stored(_Service, []) ->
     #{};
-stored(Host, Unread) ->
-    maps:from_list([{{Author, Id}, {encode(Post), Post}}
-                    || #{author := Author, id := Id} = Post <- twitter_store:posts(Host, Unread)]).
+stored(#{host := Host} = Service, Unread) ->
+    Posts = twitter_store:posts(Host, [{Author, Id} || {Author, Id, _} <- Unread]),
+    ok = keep(Service, Unread, Posts),
+    by_place(Posts).
+
+%% Of each author at once.
+heard(_Service, none, _Unread) ->
+    #{};
+heard(Service, Reader, Unread) ->
+    ByAuthor = maps:groups_from_list(fun({Author, _, _}) -> Author end, Unread),
+    by_place(lists:append([twitter_heard:read(Service, {Author, Reader}, [Id || {_, Id, _} <- Posts],
+                                              fun(Found) -> keep(Service, Posts, Found) end)
+                           || {Author, Posts} <- maps:to_list(ByAuthor)])).
+
+by_place(Posts) ->
+    maps:from_list([{{Author, Id}, {encode(Post), Post}} || #{author := Author, id := Id} = Post <- Posts]).
+
+keep(_Service, _Unread, []) ->
+    ok;
+keep(#{index := Index}, Unread, Posts) ->
+    Versions = maps:from_list([{{Author, Id}, Version} || {Author, Id, Version} <- Unread]),
+    twitter_nif:keep_payloads(Index, [{Author, maps:get({Author, Id}, Versions), Id, encode(Post)}
+                                      || #{author := Author, id := Id} = Post <- Posts]).
 
 entry({Author, Id, Stored}, _Read) when is_binary(Stored) ->
     {byte_size(Stored), decode(Author, Id, Stored)};
@@ -81,15 +103,20 @@ entry({Author, Id, _Version}, Read) ->
         #{} -> gone
     end.
 
-%% What the core keeps of a post besides its place.
+%% @doc What the core keeps of a post besides its place.
+-spec encode(twitter_store:post()) -> twitter_nif:stored().
+encode(#{at := At, payload := Payload, from := From}) ->
+    term_to_binary({At, Payload, From});
 encode(#{at := At, payload := Payload}) ->
     term_to_binary({At, Payload}).
 
 decode(Author, Id, Stored) ->
-    {At, Payload} = binary_to_term(Stored),
-    #{author => Author, id => Id, at => At, payload => Payload}.
+    case binary_to_term(Stored) of
+        {At, Payload, From} -> #{author => Author, id => Id, at => At, payload => Payload, from => From};
+        {At, Payload} -> #{author => Author, id => Id, at => At, payload => Payload}
+    end.
 
-%% @doc The ids of all posts of an author, oldest first.
+%% @doc The ids of all posts of a local author, oldest first.
 -spec ids(twitter_service:served(), Author :: twitter_nif:jid()) -> [binary()].
 ids(Service, Author) ->
     All = {oldest_first, first_page, 16#ffffffff},
@@ -150,9 +177,15 @@ load(#{index := Index} = Service, Hold, Author) ->
       Service, Author,
       fun() -> twitter_nif:hold(Index, Hold, Author) orelse offer(Service, Hold, Author) end).
 
-offer(#{host := Host, index := Index} = Service, Hold, Author) ->
+offer(#{index := Index} = Service, Hold, Author) ->
     Version = twitter_nif:version(Index, Author),
-    case twitter_nif:load(Index, Hold, Author, Version, twitter_store:places(Host, Author)) of
+    case offered(Service, Hold, Author, Version, is_local(Author)) of
         taken -> true;
         stale -> offer(Service, Hold, Author)
     end.
+
+offered(#{host := Host, index := Index}, Hold, Author, Version, true) ->
+    twitter_nif:load(Index, Hold, Author, Version, twitter_store:places(Host, Author));
+offered(#{host := Host, index := Index}, Hold, Author, Version, false) ->
+    {Places, Readers} = twitter_heard:load(Host, Author),
+    twitter_nif:load_heard(Index, Hold, Author, Version, Places, Readers).

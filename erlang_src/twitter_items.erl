@@ -3,7 +3,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([read/2, page/3, load/2]).
+-export([read/2, page/3, load/3]).
 
 %% How many items a client may name in one request, and how many it gets at most.
 -define(MAX_IDS, 1000).
@@ -21,13 +21,14 @@ read(#{node := {stream, _}} = View, #pubsub{items = #ps_items{items = []} = Item
     {Posts, Page} = page(View, Request, fun item/1),
     (answer(View, Posts))#pubsub{rsm = twitter_rsm:answer(Rsm, Page)};
 read(#{node := {stream, _}} = View, #pubsub{items = #ps_items{items = Wanted}}) ->
-    #{reader := #{service := Service, name := Name, lang := Lang}, authors := Authors} = View,
+    #{reader := #{service := Service, lang := Lang} = Reader, authors := Authors} = View,
     length(Wanted) =< ?MAX_IDS orelse twitter_error:refuse({many_ids, ?MAX_IDS}, Lang),
     Ids = [Id || #ps_item{id = Id} <- Wanted],
+    Name = twitter_reader:local_name(Reader),
     Found = twitter_index:find(Service, Authors, Name, Ids, ?MAX_BYTES),
-    answer(View, lists:map(fun item/1, load(Service, lists:sublist(Found, ?MAX_IDS))));
-read(#{reader := #{service := Service}, post := Post} = View, #pubsub{}) ->
-    answer(View, lists:map(fun item/1, load(Service, [Post])));
+    answer(View, lists:map(fun item/1, load(Service, Name, lists:sublist(Found, ?MAX_IDS))));
+read(#{reader := #{service := Service} = Reader, post := Post} = View, #pubsub{}) ->
+    answer(View, lists:map(fun item/1, load(Service, twitter_reader:local_name(Reader), [Post])));
 read(#{reader := #{lang := Lang}}, #pubsub{}) ->
     twitter_error:refuse(no_items_here, Lang).
 
@@ -37,11 +38,11 @@ answer(#{node := Node}, Items) ->
 %% @doc The posts of one page of a stream, each shown by `Show'.
 -spec page(twitter_view:view(), twitter_nif:request(),
            fun((twitter_store:post()) -> Shown)) -> {[Shown], twitter_nif:page()}.
-page(#{reader := #{service := Service, name := Name, lang := Lang}, authors := Authors} = View, Request, Show) ->
-    Ask = fun(Asked) -> twitter_index:page(Service, Authors, Name, Asked, ?MAX_BYTES) end,
-    case Ask(Request) of
+page(#{reader := #{service := Service, lang := Lang} = Reader, authors := Authors} = View, Request, Show) ->
+    Name = twitter_reader:local_name(Reader),
+    case twitter_index:page(Service, Authors, Name, Request, ?MAX_BYTES) of
         {ok, Page} ->
-            {Posts, Shortened} = fit(Service, Ask, Request, Page),
+            {Posts, Shortened} = fit(Service, {Authors, Name}, Request, Page),
             ok = seen(View, Posts),
             {lists:map(Show, Posts), Shortened};
         {error, bad_cursor} ->
@@ -56,15 +57,15 @@ seen(_View, _Posts) ->
     ok.
 
 %% The posts of a page, or of the shorter one that is not too large: of the posts next to the anchor.
-fit(Service, Ask, {Order, Anchor, _Limit}, {Posts, _, _, _, _} = Page) ->
-    {Tried, Loaded} = load(Service, from(Anchor, Posts), ?MAX_BYTES, 0, []),
+fit(Service, {Authors, Name} = Whose, {Order, Anchor, _Limit}, {Posts, _, _, _, _} = Page) ->
+    {Tried, Loaded} = load(Service, Name, from(Anchor, Posts), ?MAX_BYTES, 0, []),
     case length(Posts) of
         Tried ->
             {lists:reverse(from(Anchor, Loaded)), Page};
         _ ->
             Request = {Order, Anchor, Tried},
-            {ok, Shorter} = Ask(Request),
-            fit(Service, Ask, Request, Shorter)
+            {ok, Shorter} = twitter_index:page(Service, Authors, Name, Request, ?MAX_BYTES),
+            fit(Service, Whose, Request, Shorter)
     end.
 
 %% A page that ends at its anchor is read from its end.
@@ -74,18 +75,18 @@ from(_, Posts) -> Posts.
 
 %% @doc Posts that a page or a search has named, with their payloads, in the same order: as many as come to a
 %% megabyte. One that went meanwhile is left out.
--spec load(twitter_service:served(), [twitter_nif:post()]) -> [twitter_store:post()].
-load(Service, Posts) ->
-    {_Tried, Loaded} = load(Service, Posts, ?MAX_BYTES, 0, []),
+-spec load(twitter_service:served(), twitter_index:reader(), [twitter_nif:post()]) -> [twitter_store:post()].
+load(Service, Name, Posts) ->
+    {_Tried, Loaded} = load(Service, Name, Posts, ?MAX_BYTES, 0, []),
     lists:reverse(Loaded).
 
 %% How many posts were looked at until there were enough bytes, and those found, the last one first. A
 %% post that went between index and storage is left out.
-load(Service, [_ | _] = Posts, Bytes, Tried, Loaded) when Bytes > 0 ->
+load(Service, Name, [_ | _] = Posts, Bytes, Tried, Loaded) when Bytes > 0 ->
     {Batch, Rest} = lists:split(min(?BATCH, length(Posts)), Posts),
-    {Left, NowTried, NowLoaded} = take(twitter_index:read(Service, Batch), Bytes, Tried, Loaded),
-    load(Service, Rest, Left, NowTried, NowLoaded);
-load(_Service, _Posts, _Bytes, Tried, Loaded) ->
+    {Left, NowTried, NowLoaded} = take(twitter_index:read(Service, Name, Batch), Bytes, Tried, Loaded),
+    load(Service, Name, Rest, Left, NowTried, NowLoaded);
+load(_Service, _Name, _Posts, _Bytes, Tried, Loaded) ->
     {Tried, Loaded}.
 
 take([{Size, Post} | Read], Bytes, Tried, Loaded) when Bytes > 0 ->

@@ -3,7 +3,8 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([new/1, local/3, is_at_home/1, has_stream/1, publisher/1]).
+-export([new/1, local/3, is_at_home/1, has_stream/1, publisher/1, local_name/1]).
+
 -export_type([reader/0]).
 
 -type reader() :: #{jid := jid:jid(), name := twitter_nif:jid(), from := jid:jid(),
@@ -36,6 +37,14 @@ local(Jid, Service, Lang) ->
 -spec is_at_home(reader()) -> boolean().
 is_at_home(#{jid := #jid{luser = LUser, lserver = LServer}, service := #{server_host := ServerHost}}) ->
     LServer =:= ServerHost andalso LUser =/= <<>>.
+
+%% @doc His name, if he is a user of this server: others see nothing of what was heard of other servers.
+-spec local_name(reader()) -> twitter_index:reader().
+local_name(#{jid := Jid, name := Name}) ->
+    case twitter_roster:is_local(Jid) of
+        true -> Name;
+        false -> none
+    end.
 
 %% @doc Whether he has a stream of his own: a registered user of the vhost.
 -spec has_stream(reader()) -> boolean().

@@ -5,7 +5,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([friends/1, friend/2, may_see/2, is_blocked/2, hides/2, refuses/2, lets_see/2, lines/1, users/1]).
+-export([friends/1, friend/2, may_see/2, is_blocked/2, hides/2, refuses/2, lets_see/2, sees/2, lines/1, users/1]).
 -export([count_readers/1]).
 -export([is_local/1, is_local_author/1, bare/1]).
 -export_type([reader/0]).
@@ -129,14 +129,19 @@ is_local_author(Name) ->
 
 %% @doc Whether ejabberd says that the roster of a local author lets this user see him.
 -spec lets_see(Author :: jid:jid(), Reader :: jid:jid()) -> boolean().
-lets_see(#jid{luser = LUser, lserver = LServer}, Reader) ->
+lets_see(Author, Reader) ->
+    lists:member(subscription(Author, Reader), [both, from]).
+
+%% @doc Whether ejabberd says that a local user sees the presence of this contact, by his own roster.
+-spec sees(Reader :: jid:jid(), Author :: jid:jid()) -> boolean().
+sees(Reader, Author) ->
+    lists:member(subscription(Reader, Author), [both, to]).
+
+subscription(#jid{luser = LUser, lserver = LServer}, Contact) ->
     ok = check_rosters(LServer),
-    case ejabberd_hooks:run_fold(roster_get_jid_info, LServer, {none, none, []},
-                                 [LUser, LServer, Reader]) of
-        {both, _, _} -> true;
-        {from, _, _} -> true;
-        _ -> false
-    end.
+    {Subscription, _, _} = ejabberd_hooks:run_fold(roster_get_jid_info, LServer, {none, none, []},
+                                                   [LUser, LServer, Contact]),
+    Subscription.
 
 check_rosters(LServer) ->
     twitter_tables:check(LServer, {mod_roster, mod_roster_mnesia}, roster).

@@ -19,6 +19,7 @@
 %% A pubsub host, its vhost, its index, how fast its authors post, and the commands that people are at.
 -record(state, {server_host :: binary(), hosts = [] :: [binary()]}).
 
+%% Those of mod_pubsub, in whose place ours are put.
 -define(HANDLERS, [{?NS_DISCO_INFO, process_disco_info},
                    {?NS_DISCO_ITEMS, process_disco_items},
                    {?NS_PUBSUB, process_pubsub},
@@ -143,7 +144,10 @@ activate(#state{server_host = ServerHost} = State) ->
         none ->
             Hosts = gen_mod:get_module_opt_hosts(ServerHost, mod_pubsub),
             Serving = serve(Hosts, State),
-            lists:foreach(fun(Host) -> route(Host, twitter_gateway) end, Hosts),
+            lists:foreach(fun(Host) ->
+                                  route(Host, twitter_gateway),
+                                  handle(Host, twitter_relay:ns(), twitter_inbox, process_relay)
+                          end, Hosts),
             ok = twitter_sessions:served(ServerHost),
             ?INFO_MSG("Microblogs of ~ts are served at ~ts",
                       [ServerHost, lists:join(<<", ">>, Hosts)]),
@@ -164,7 +168,10 @@ is_configured(ServerHost) ->
 
 %% Each host anew: what is in memory begins empty.
 serve(Hosts, #state{server_host = ServerHost, hosts = Before} = State) ->
-    lists:foreach(fun(Host) -> persistent_term:erase({?MODULE, Host}) end, Before -- Hosts),
+    lists:foreach(fun(Host) ->
+                          gen_iq_handler:remove_iq_handler(ejabberd_local, Host, twitter_relay:ns()),
+                          persistent_term:erase({?MODULE, Host})
+                  end, Before -- Hosts),
     lists:foreach(
       fun(Host) ->
               Service = #{host => Host, server_host => ServerHost,
@@ -176,12 +183,12 @@ serve(Hosts, #state{server_host = ServerHost, hosts = Before} = State) ->
     State#state{hosts = Hosts}.
 
 route(Host, Module) ->
+    lists:foreach(fun({Namespace, Function}) -> handle(Host, Namespace, Module, Function) end, ?HANDLERS).
+
+handle(Host, Namespace, Module, Function) ->
     %% ejabberd asks function_exported for decode_iq_subel/1, which a module not yet loaded denies.
     {module, Module} = code:ensure_loaded(Module),
-    lists:foreach(
-      fun({Namespace, Function}) ->
-              gen_iq_handler:add_iq_handler(ejabberd_local, Host, Namespace, Module, Function)
-      end, ?HANDLERS).
+    gen_iq_handler:add_iq_handler(ejabberd_local, Host, Namespace, Module, Function).
 
 -spec obstacle(binary()) -> none | {string(), list()}.
 obstacle(ServerHost) ->

@@ -61,9 +61,10 @@ values(ServerHost) ->
 
 flow(ServerHost) ->
     #{pushed := Pushed, routed := Routed, withheld := Withheld, not_pushed := NotPushed,
-      waiting := Waiting, under_way := UnderWay} = twitter_flow:counters(ServerHost),
+      heard := Heard, refused := Refused, waiting := Waiting, under_way := UnderWay} = twitter_flow:counters(ServerHost),
     [{<<"pushed_total">>, Pushed}, {<<"routed_total">>, Routed}, {<<"withheld_total">>, Withheld},
-     {<<"not_pushed_total">>, NotPushed}, {<<"waiting_bytes">>, max(0, Waiting)},
+     {<<"not_pushed_total">>, NotPushed}, {<<"heard_total">>, Heard}, {<<"refused_total">>, Refused},
+     {<<"waiting_bytes">>, max(0, Waiting)},
      {<<"under_way_bytes">>, max(0, UnderWay)}].
 
 %% Of all its pubsub hosts.

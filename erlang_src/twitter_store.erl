@@ -11,49 +11,66 @@
 -include_lib("ejabberd/include/pubsub.hrl").
 
 -export([ensure_node/2, delete_node/2, purge/2, owner/1, authors/1, places/2, posts/2, post/3, all/2, sync/0]).
--export([micros/1]).
+-export([ensure_node/3, owned_node/3, all_authors/1]).
+-export([micros/1, timestamp/1]).
 -export_type([post/0]).
 
 -type post() :: #{author := twitter_nif:jid(), id := binary(), at := erlang:timestamp(),
-                  payload := [xmlel()]}.
+                  payload := [xmlel()],
+                  %% The service from which it was heard, if the author lives on another server.
+                  from => binary()}.
 
 %% @doc Makes the node that will store the posts of `Author', if there is none.
 -spec ensure_node(Host :: binary(), Author :: jid:jid()) -> ok.
 ensure_node(Host, Author) ->
-    Name = jid:encode(Author),
-    case node_index(Host, Name) of
+    ensure_node(Host, Author, Author).
+
+%% @doc The same with another owner.
+-spec ensure_node(Host :: binary(), Author :: jid:jid(), Owner :: jid:jid()) -> ok.
+ensure_node(Host, Author, Owner) ->
+    case node_index(Host, jid:encode(Author)) of
         none ->
-            create_node(Host, Author);
+            create_node(Host, Author, Owner);
         Nidx ->
-            case is_owner(Nidx, Author) of
+            case is_owner(Nidx, Owner) of
                 true ->
                     ok;
                 false ->
                     %% From somebody of that name whose account was deleted without us.
                     ok = delete_node(Host, Author),
-                    create_node(Host, Author)
+                    create_node(Host, Author, Owner)
             end
     end.
 
+%% @doc The number of the node that stores an author's posts, if it belongs to that owner.
+-spec owned_node(Host :: binary(), Author :: twitter_nif:jid(), Owner :: jid:jid()) ->
+          mod_pubsub:nodeIdx() | none.
+owned_node(Host, Author, Owner) ->
+    Nidx = node_index(Host, Author),
+    case Nidx =/= none andalso is_owner(Nidx, Owner) of
+        true -> Nidx;
+        false -> none
+    end.
+
 %% Not by node_flat, to which a state that cannot be read is one of somebody who owns nothing.
-is_owner(Nidx, Author) ->
-    case mnesia:dirty_read(pubsub_state, {jid:tolower(Author), Nidx}) of
+is_owner(Nidx, Owner) ->
+    case mnesia:dirty_read(pubsub_state, {jid:tolower(Owner), Nidx}) of
         [#pubsub_state{affiliation = owner}] -> true;
         _ -> false
     end.
 
-create_node(Host, Author) ->
+create_node(Host, Author, Owner) ->
     Node = twitter_path:stored(jid:encode(Author)),
     Options = node_twitter:options(),
     Create = fun() ->
                      nodetree_twitter:create_node(Host, twitter_path:with_key(Node), <<"twitter">>,
-                                                  Author, Options, [twitter_path:parent()])
+                                                  Owner, Options, [twitter_path:parent()])
              end,
     case transaction(Create) of
         {ok, {ok, Nidx}} ->
             %% An index number that was in use before must bring nothing along.
             ok = clear(Host, Nidx),
-            {result, _} = action(Host, create_node, [Nidx, Author]),
+            {result, _} = action(Host, create_node, [Nidx, Owner]),
             ServerHost = mod_pubsub:serverhost(Host),
             ejabberd_hooks:run(pubsub_create_node, ServerHost,
                                [ServerHost, Host, Node, Nidx, Options]);
@@ -154,9 +171,15 @@ owner(Nidx) ->
             none
     end.
 
-%% @doc Everybody who has ever posted. Reads the whole table of nodes.
+%% @doc Every local user who has ever posted: what was heard of others is not for readers from elsewhere.
+%% Reads the whole table of nodes.
 -spec authors(Host :: binary()) -> [twitter_nif:jid()].
 authors(Host) ->
+    [Author || Author <- all_authors(Host), twitter_roster:is_local(twitter_roster:bare(Author))].
+
+%% @doc Everybody of whom posts are stored.
+-spec all_authors(Host :: binary()) -> [twitter_nif:jid()].
+all_authors(Host) ->
     case mod_pubsub:tree_action(Host, get_subnodes, [Host, twitter_path:parent(), infinity]) of
         Nodes when is_list(Nodes) ->
             [Author || #pubsub_node{nodeid = {_, Node}} <- Nodes,
@@ -265,3 +288,9 @@ result({error, Error}) -> throw({refused, Error}).
 -spec micros(erlang:timestamp()) -> non_neg_integer().
 micros({Mega, Seconds, Micro}) ->
     (Mega * 1_000_000 + Seconds) * 1_000_000 + Micro.
+
+%% @doc The same moment as ejabberd's storage has it.
+-spec timestamp(Micros :: non_neg_integer()) -> erlang:timestamp().
+timestamp(Micros) ->
+    Seconds = Micros div 1_000_000,
+    {Seconds div 1_000_000, Seconds rem 1_000_000, Micros rem 1_000_000}.

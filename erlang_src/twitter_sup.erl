@@ -7,7 +7,7 @@
 -export([init/1]).
 
 %% Of each there is one process.
--define(ONES, [twitter_sessions, twitter_watch, twitter_backlog, twitter_peer, twitter_service]).
+-define(ONES, [twitter_sessions, twitter_watch, twitter_backlog, twitter_peer, twitter_inbox, twitter_service]).
 
 %% @doc How ejabberd's supervisor of modules runs it.
 -spec child_spec(ServerHost :: binary()) -> supervisor:child_spec().
@@ -43,9 +43,11 @@ init(ServerHost) ->
                       %% It outlives the workers that send what is in it.
                       ok = twitter_backlog:new(ServerHost),
                       ok = twitter_writer:new(ServerHost),
+                      ok = twitter_inbox:new(ServerHost),
                       ok = twitter_unread:begin_run(ServerHost),
                       [worker(twitter_sessions, ServerHost), worker(twitter_watch, ServerHost),
-                       worker(twitter_backlog, ServerHost), worker(twitter_peer, ServerHost)]
+                       worker(twitter_backlog, ServerHost), worker(twitter_peer, ServerHost),
+                       worker(twitter_inbox, ServerHost)]
                           ++ [twitter_pool:child_spec(Pool, ServerHost) || Pool <- [twitter_fanout, twitter_writer]];
                   {error, _} ->
                       []

@@ -11,8 +11,8 @@
 
 -export([begin_run/1, end_run/1, run/1, is_kept/1, moment/0]).
 -export([count/1, missed/2, seen/3, pushes/2]).
--export([arrive/3, leave/1, load/3, seen/4]).
--export_type([absence/0]).
+-export([arrive/3, leave/1, load/5, seen/4]).
+-export_type([absence/0, moment/0]).
 
 -define(NS, <<"urn:ejabberd:twitter:unread">>).
 -define(NS_RUNS, <<"urn:ejabberd:twitter:runs">>).
@@ -21,6 +21,8 @@
 %% After so many bytes of payloads nobody reads on at once.
 -define(MAX_BYTES, 1_000_000).
 
+-type moment() :: non_neg_integer().
+%% In microseconds since 1970.
 -type absence() :: {twitter_service:served(), Missed :: [twitter_nif:gap(), ...], known | first}.
 %% What somebody missed who comes back; or comes for the first time: then that is everything.
 
@@ -81,12 +83,13 @@ count(Reader) ->
 %% are. They are unread until {@link seen/3} says that he was shown them.
 -spec missed(twitter_reader:reader(), Limit :: non_neg_integer()) ->
           {[twitter_store:post()], Count :: non_neg_integer()}.
-missed(Reader, Limit) ->
+missed(#{service := Service} = Reader, Limit) ->
     case gaps(Reader) of
         [] ->
             {[], 0};
         Gaps ->
-            load(twitter_view:open(Reader, {stream, friends}), Gaps, Limit)
+            #{authors := Authors} = twitter_view:open(Reader, {stream, friends}),
+            load(Service, Authors, twitter_reader:local_name(Reader), Gaps, Limit)
     end.
 
 gaps(#{jid := Jid, service := #{host := Host, server_host := ServerHost}} = Reader) ->
@@ -182,13 +185,13 @@ arrive(#jid{lserver = LServer} = Jid, WasThere, WantsPushes) ->
 known(<<>>) -> first;
 known(_Mark) -> known.
 
-%% @doc The newest posts of a stream in these gaps, newest first, at most `Limit' and not much more than a
+%% @doc The newest posts of `Authors' in these gaps, newest first, at most `Limit' and not much more than a
 %% megabyte; and how many there are.
--spec load(twitter_view:view(), [twitter_nif:gap()], Limit :: non_neg_integer()) ->
-          {[twitter_store:post()], Count :: non_neg_integer()}.
-load(#{reader := #{service := Service, name := Name}, authors := Authors}, Gaps, Limit) ->
+-spec load(twitter_service:served(), Authors :: [twitter_nif:jid()], twitter_index:reader(), [twitter_nif:gap()],
+           Limit :: non_neg_integer()) -> {[twitter_store:post()], Count :: non_neg_integer()}.
+load(Service, Authors, Name, Gaps, Limit) ->
     {Posts, Count} = twitter_index:missed(Service, Authors, Name, Gaps, Limit, ?MAX_BYTES),
-    {twitter_items:load(Service, Posts), Count}.
+    {twitter_items:load(Service, Name, Posts), Count}.
 
 %% @doc The last session of a user of the vhost has gone.
 -spec leave(jid:jid()) -> ok.

@@ -19,10 +19,10 @@
 -spec open(twitter_reader:reader(), unknown | twitter_nif:node_term()) -> view().
 open(#{lang := Lang}, unknown) ->
     twitter_error:refuse(not_found, Lang);
-open(#{service := Service, name := Name, lang := Lang} = Reader, {post, {Stream, Id}} = Node) ->
+open(#{service := Service, lang := Lang} = Reader, {post, {Stream, Id}} = Node) ->
     #{authors := Authors} = View = open(Reader, {stream, Stream}),
     %% One byte: the payload of the first is enough.
-    case twitter_index:find(Service, Authors, Name, [Id], 1) of
+    case twitter_index:find(Service, Authors, twitter_reader:local_name(Reader), [Id], 1) of
         [Post | _] -> View#{node := Node, post => Post};
         [] -> twitter_error:refuse(not_found, Lang)
     end;

@@ -16,7 +16,7 @@ pub struct Numbers<'a> {
 }
 
 /// A number's name, its type in Prometheus, and what it says.
-pub const KNOWN: [(&str, &str, &str); 13] = [
+pub const KNOWN: [(&str, &str, &str); 15] = [
     ("pushed_total", "counter", "Messages handed to sessions."),
     (
         "routed_total",
@@ -32,6 +32,16 @@ pub const KNOWN: [(&str, &str, &str); 13] = [
         "not_pushed_total",
         "counter",
         "Posts not pushed because too many waited.",
+    ),
+    (
+        "heard_total",
+        "counter",
+        "What was heard of posts on other servers.",
+    ),
+    (
+        "refused_total",
+        "counter",
+        "What other servers told, and was not taken.",
     ),
     ("waiting_bytes", "gauge", "Posts that wait to be pushed."),
     (

@@ -1,0 +1,287 @@
+%%% @doc The posts of authors on other servers, in ejabberd's own pubsub storage: one private node for each
+%%% author, like those of local ones ({@link twitter_store}), but its owner is the pubsub service itself.
+%%%
+%%% An item is a post, or tells something about the stream: then its id begins with a character that no XML can
+%%% carry. Which of its readers may see a post does not stand in it: each recorded version has a number, and the
+%%% core says of each reader which numbers he may see. That is kept in buckets, a portion of the readers in each.
+%%%
+%%% What is written here is written one item after the other, and a crash may come between any two. So the next
+%%% number is taken before it is used; and while several buckets change, the stream says so: whoever opens it
+%%% after a crash closes all rows first. Then somebody may see less than he might, and nobody more.
+%%%
+%%% All of this but {@link readers/3} is to be called in the author's {@link twitter_writer}.
+-module(twitter_heard_store).
+
+-include_lib("ejabberd/include/logger.hrl").
+-include_lib("ejabberd/include/pubsub.hrl").
+-include_lib("xmpp/include/xmpp.hrl").
+
+-export([open/2, create/1, save/1, rewrite/3, bucket/2, buckets/1, put_bucket/2]).
+-export([post/2, posts/1, put_post/2, delete_post/2, gone/2, put_gone/4]).
+-export([readers/3, authors/1]).
+-export_type([stream/0, post/0, buckets/0]).
+
+-define(NS, <<"urn:ejabberd:twitter:heard:0">>).
+-define(STATE, <<1, "stream">>).
+-define(GONE, <<1, "gone">>).
+-define(BUCKETS, 64).
+%% So many retractions are remembered, each by its id.
+-define(MAX_GONE, 1000).
+
+-type moment() :: non_neg_integer().
+-type bucket() :: {Number :: 0..63, Rows :: binary()}.
+-type buckets() :: [bucket()].
+-type stream() :: #{host := binary(), author := twitter_nif:jid(), nidx := mod_pubsub:nodeIdx() | none,
+                    %% What the core says of the audience.
+                    audience := binary(),
+                    %% The newest version of anything that was heard of the author.
+                    newest := moment() | none,
+                    %% Of these versions nothing is taken any more that was sent before that moment.
+                    floor := {Version :: moment(), Sent :: moment()},
+                    posts := non_neg_integer()}.
+-type post() :: #{id := binary(), at := erlang:timestamp(), seq := pos_integer(), version := moment(),
+                  %% The service that sent it.
+                  from := binary(), payload := [xmlel()]}.
+
+%% @doc The stream of an author, empty if nothing was heard of him. Cost: two reads.
+-spec open(Host :: binary(), twitter_nif:jid()) -> stream().
+open(Host, Author) ->
+    New = #{host => Host, author => Author, nidx => none, audience => <<>>, newest => none, floor => {0, 0},
+            posts => 0},
+    case twitter_store:owned_node(Host, Author, service(Host)) of
+        none ->
+            New;
+        Nidx ->
+            case state(Nidx) of
+                {settled, State} ->
+                    maps:merge(New#{nidx := Nidx}, State);
+                {unsettled, State} ->
+                    settled(maps:merge(New#{nidx := Nidx}, State));
+                none ->
+                    New#{nidx := Nidx};
+                damaged ->
+                    %% Nobody knows which numbers were used, so who may see what is left is unknown.
+                    ?ERROR_MSG("What was heard of ~ts is deleted, for nobody can tell any more who may see it: "
+                               "its record in the table pubsub_item is damaged", [Author]),
+                    ok = twitter_store:delete_node(Host, twitter_roster:bare(Author)),
+                    New
+            end
+    end.
+
+service(Host) -> mod_pubsub:service_jid(Host).
+
+%% @doc The same stream, for which there is a node.
+-spec create(stream()) -> stream().
+create(#{nidx := none, host := Host, author := Author} = Stream) ->
+    ok = twitter_store:ensure_node(Host, twitter_roster:bare(Author), service(Host)),
+    Created = Stream#{nidx := twitter_store:owned_node(Host, Author, service(Host))},
+    ok = save(Created),
+    Created;
+create(Stream) ->
+    Stream.
+
+%%% The stream
+
+state(Nidx) ->
+    case read(Nidx, ?STATE) of
+        [#pubsub_item{payload = [#xmlel{name = <<"stream">>} = El]}] ->
+            try
+                {case attr(<<"unsettled">>, El) of
+                     <<>> -> settled;
+                     _ -> unsettled
+                 end,
+                 #{audience => attr(<<"audience">>, El),
+                   newest => newest(attr(<<"newest">>, El)),
+                   floor => {number(<<"floor">>, El), number(<<"floor-sent">>, El)},
+                   posts => number(<<"posts">>, El)}}
+            catch
+                error:_ -> damaged
+            end;
+        [_] ->
+            damaged;
+        [] ->
+            case dirty(fun() -> mnesia:index_read(pubsub_item, Nidx, #pubsub_item.nodeidx) end) of
+                [] -> none;
+                _ -> damaged
+            end
+    end.
+
+newest(<<>>) -> none;
+newest(Text) -> binary_to_integer(Text).
+
+%% @doc Keeps what is said of the stream, but for the rows of its readers.
+-spec save(stream()) -> ok.
+save(Stream) ->
+    save(Stream, []).
+
+save(#{audience := Audience, newest := Newest, floor := {Floor, Sent}, posts := Posts} = Stream, Marks) ->
+    Attrs = [{<<"audience">>, Audience}, {<<"floor">>, integer_to_binary(Floor)},
+             {<<"floor-sent">>, integer_to_binary(Sent)}, {<<"posts">>, integer_to_binary(Posts)}]
+        ++ [{<<"newest">>, integer_to_binary(Newest)} || is_integer(Newest)],
+    write(Stream, ?STATE, erlang:timestamp(), element(<<"stream">>, Attrs ++ Marks, [])).
+
+%% @doc Replaces rows of several buckets, and then what is said of the stream.
+-spec rewrite(stream(), buckets(), New :: stream()) -> stream().
+rewrite(Stream, Changed, New) ->
+    ok = save(Stream, [{<<"unsettled">>, <<"true">>}]),
+    lists:foreach(fun(Bucket) -> ok = put_bucket(Stream, Bucket) end, Changed),
+    ok = save(New),
+    New.
+
+%% Somebody did not come to the end of that.
+settled(#{audience := Audience} = Stream) ->
+    {Sealed, Changed} = twitter_nif:audience_seal(Audience, buckets(Stream)),
+    rewrite(Stream, Changed, Stream#{audience := Sealed}).
+
+%%% Who may see what
+
+%% @doc All rows. Cost: 64 reads.
+-spec buckets(stream()) -> buckets().
+buckets(#{nidx := none}) ->
+    [];
+buckets(#{nidx := Nidx, author := Author}) ->
+    [{Number, Rows} || Number <- lists:seq(0, ?BUCKETS - 1), Rows <- [rows(Nidx, Author, Number)], Rows =/= <<>>].
+
+%% @doc The rows of one portion of the readers.
+-spec bucket(stream(), 0..63) -> binary().
+bucket(#{nidx := none}, _Number) -> <<>>;
+bucket(#{nidx := Nidx, author := Author}, Number) -> rows(Nidx, Author, Number).
+
+rows(Nidx, Author, Number) ->
+    case read(Nidx, bucket_id(Number)) of
+        [#pubsub_item{payload = [#xmlel{name = <<"readers">>, children = [{xmlcdata, Rows}]}]}] when is_binary(Rows) ->
+            Rows;
+        [] ->
+            <<>>;
+        [_] ->
+            ?ERROR_MSG("Some readers of ~ts do not see what he posted, for a record in the table pubsub_item is "
+                       "damaged: bucket ~b", [Author, Number]),
+            <<>>
+    end.
+
+-spec put_bucket(stream(), bucket()) -> ok.
+put_bucket(Stream, {Number, Rows}) ->
+    write(Stream, bucket_id(Number), erlang:timestamp(), element(<<"readers">>, [], [{xmlcdata, Rows}])).
+
+bucket_id(Number) ->
+    <<1, "readers/", (integer_to_binary(Number))/binary>>.
+
+%% @doc Who may see what was recorded under a number, now. Cost: 64 reads.
+-spec readers(Host :: binary(), twitter_nif:jid(), Seq :: pos_integer()) -> [twitter_nif:jid()].
+readers(Host, Author, Seq) ->
+    case twitter_store:owned_node(Host, Author, service(Host)) of
+        none -> [];
+        Nidx -> twitter_nif:audience_readers(buckets(#{nidx => Nidx, author => Author}), Seq)
+    end.
+
+%% @doc All of whom anything was heard. Reads the whole table of nodes.
+-spec authors(Host :: binary()) -> [twitter_nif:jid()].
+authors(Host) ->
+    [Author || Author <- twitter_store:all_authors(Host), not twitter_roster:is_local(twitter_roster:bare(Author))].
+
+%%% Posts
+
+%% @doc One post.
+-spec post(stream(), Id :: binary()) -> {ok, post()} | none.
+post(#{nidx := none}, _Id) ->
+    none;
+post(#{nidx := Nidx, author := Author}, Id) ->
+    case read(Nidx, Id) of
+        [Item] -> whole(Item, Author);
+        [] -> none
+    end.
+
+%% @doc All posts, in no order. Reads all of them at once.
+-spec posts(stream()) -> [post()].
+posts(#{nidx := none}) ->
+    [];
+posts(#{nidx := Nidx, author := Author}) ->
+    [Post || #pubsub_item{itemid = ItemId} = Item
+                 <- dirty(fun() -> mnesia:index_read(pubsub_item, Nidx, #pubsub_item.nodeidx) end),
+             not is_ours(ItemId), {ok, Post} <- [whole(Item, Author)]].
+
+is_ours({<<1, _/binary>>, _}) -> true;
+is_ours(_) -> false.
+
+%% One that is damaged costs only itself.
+whole(#pubsub_item{itemid = {Id, _}, creation = {{Mega, Seconds, Micro} = At, _},
+                   payload = [#xmlel{name = <<"heard">>, children = Payload} = El]}, Author)
+  when is_binary(Id), is_integer(Mega), is_integer(Seconds), is_integer(Micro) ->
+    try
+        true = twitter_post:is_payload([El]),
+        Seq = number(<<"seq">>, El),
+        true = Seq > 0,
+        {ok, #{id => Id, at => At, seq => Seq, version => number(<<"version">>, El), from => attr(<<"from">>, El),
+               payload => Payload}}
+    catch
+        error:_ -> left_out(Id, Author)
+    end;
+whole(#pubsub_item{itemid = ItemId}, Author) ->
+    left_out(ItemId, Author).
+
+left_out(Id, Author) ->
+    ?ERROR_MSG("A post of ~ts is left out, for its record in the table pubsub_item is damaged: ~tp", [Author, Id]),
+    none.
+
+-spec put_post(stream(), post()) -> ok.
+put_post(Stream, #{id := Id, at := At, seq := Seq, version := Version, from := From, payload := Payload}) ->
+    Attrs = [{<<"seq">>, integer_to_binary(Seq)}, {<<"version">>, integer_to_binary(Version)}, {<<"from">>, From}],
+    write(Stream, Id, At, element(<<"heard">>, Attrs, Payload)).
+
+-spec delete_post(stream(), Id :: binary()) -> ok.
+delete_post(#{nidx := Nidx}, Id) ->
+    dirty(fun() -> mnesia:delete({pubsub_item, {Id, Nidx}}) end).
+
+%%% Retractions
+
+%% @doc The version under which a post was retracted, if that is remembered.
+-spec gone(stream(), Id :: binary()) -> moment() | none.
+gone(#{nidx := none}, _Id) -> none;
+gone(Stream, Id) -> proplists:get_value(Id, all_gone(Stream), none).
+
+%% @doc A post is gone. The oldest of too many retractions raise the floor: see {@link stream()}. Returns the
+%% stream, not saved if it has changed.
+-spec put_gone(stream(), Id :: binary(), Version :: moment(), Sent :: moment()) -> stream().
+put_gone(#{floor := {Floor, FloorSent}} = Stream, Id, Version, Sent) ->
+    Gone = [{Id, Version} | lists:keydelete(Id, 1, all_gone(Stream))],
+    {Kept, Dropped} = lists:split(min(?MAX_GONE, length(Gone)), Gone),
+    Els = [#xmlel{name = <<"retract">>, attrs = [{<<"id">>, One}, {<<"version">>, integer_to_binary(At)}]}
+           || {One, At} <- Kept],
+    ok = write(Stream, ?GONE, erlang:timestamp(), element(<<"gone">>, [], Els)),
+    case Dropped of
+        [] -> Stream;
+        _ -> Stream#{floor := {lists:max([Floor | [At || {_, At} <- Dropped]]), max(FloorSent, Sent)}}
+    end.
+
+all_gone(#{nidx := Nidx}) ->
+    case read(Nidx, ?GONE) of
+        [#pubsub_item{payload = [#xmlel{name = <<"gone">>, children = Els}]}] ->
+            try
+                [{attr(<<"id">>, El), number(<<"version">>, El)} || El <- Els]
+            catch
+                error:_ -> []
+            end;
+        _ ->
+            []
+    end.
+
+%%% Records
+
+read(Nidx, Id) ->
+    dirty(fun() -> mnesia:read({pubsub_item, {Id, Nidx}}) end).
+
+write(#{nidx := Nidx, host := Host}, Id, At, El) ->
+    Service = jid:tolower(service(Host)),
+    Item = #pubsub_item{itemid = {Id, Nidx}, nodeidx = Nidx, creation = {At, Service},
+                        modification = {erlang:timestamp(), Service}, payload = [El]},
+    dirty(fun() -> mnesia:write(Item) end).
+
+dirty(Fun) ->
+    mnesia:sync_dirty(Fun).
+
+element(Name, Attrs, Els) ->
+    #xmlel{name = Name, attrs = [{<<"xmlns">>, ?NS} | Attrs], children = Els}.
+
+attr(Name, El) -> fxml:get_tag_attr_s(Name, El).
+
+number(Name, El) -> binary_to_integer(attr(Name, El)).

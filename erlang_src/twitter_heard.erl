@@ -191,7 +191,7 @@ record(Id, {Published, Version}, Payload, Before, About, Stream) ->
     {Seq, Numbered, Sealed} = next(Whom, Stream),
     At = case Before of
              #{at := Place} -> Place;
-             none -> twitter_store:timestamp(twitter_nif:place_at(Published, Sent, Received))
+             none -> twitter_store:timestamp(twitter_nif:place_at(known(Published), known(Sent), Received))
          end,
     Post = #{id => Id, at => At, seq => Seq, version => stored_version(Version, Before), from => From,
              payload => Payload},
@@ -203,6 +203,9 @@ record(Id, {Published, Version}, Payload, Before, About, Stream) ->
     ok = put(Service, Noted, Post, maps:to_list(maps:merge(maps:from_list(Sealed), maps:from_list(Admitted)))),
     ok = push(About, Noted, {item, Id, Payload}, {Began, news(Before, At, Received)}, readers_of(Whom, Seq)),
     Noted.
+
+known(none) -> undefined;
+known(Moment) -> Moment.
 
 stored_version(none, #{version := Stored}) -> Stored;
 stored_version(none, none) -> 0;

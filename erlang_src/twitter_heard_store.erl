@@ -6,8 +6,8 @@
 %%% core says of each reader which numbers he may see. That is kept in buckets, a portion of the readers in each.
 %%%
 %%% What is written here is written one item after the other, and a crash may come between any two. So the next
-%%% number is taken before it is used; and while several buckets change, the stream says so: whoever opens it
-%%% after a crash closes all rows first. Then somebody may see less than he might, and nobody more.
+%%% number is taken before it is used; and while several buckets change, the stream says so: after a crash all
+%%% rows are closed before anything else is recorded. Then somebody may see less than he might, and nobody more.
 %%%
 %%% All of this but {@link readers/3} is to be called in the author's {@link twitter_writer}.
 -module(twitter_heard_store).
@@ -29,8 +29,7 @@
 -define(MAX_GONE, 1000).
 
 -type moment() :: non_neg_integer().
--type bucket() :: {Number :: 0..63, Rows :: binary()}.
--type buckets() :: [bucket()].
+-type buckets() :: twitter_nif:rows().
 -type stream() :: #{host := binary(), author := twitter_nif:jid(), nidx := mod_pubsub:nodeIdx() | none,
                     %% What the core says of the audience.
                     audience := binary(),
@@ -53,10 +52,8 @@ open(Host, Author) ->
             New;
         Nidx ->
             case state(Nidx) of
-                {settled, State} ->
+                {ok, State} ->
                     maps:merge(New#{nidx := Nidx}, State);
-                {unsettled, State} ->
-                    settled(maps:merge(New#{nidx := Nidx}, State));
                 none ->
                     New#{nidx := Nidx};
                 damaged ->
@@ -86,14 +83,10 @@ state(Nidx) ->
     case read(Nidx, ?STATE) of
         [#pubsub_item{payload = [#xmlel{name = <<"stream">>} = El]}] ->
             try
-                {case attr(<<"unsettled">>, El) of
-                     <<>> -> settled;
-                     _ -> unsettled
-                 end,
-                 #{audience => attr(<<"audience">>, El),
-                   newest => newest(attr(<<"newest">>, El)),
-                   floor => {number(<<"floor">>, El), number(<<"floor-sent">>, El)},
-                   posts => number(<<"posts">>, El)}}
+                {ok, #{audience => attr(<<"audience">>, El),
+                       newest => newest(attr(<<"newest">>, El)),
+                       floor => {number(<<"floor">>, El), number(<<"floor-sent">>, El)},
+                       posts => number(<<"posts">>, El)}}
             catch
                 error:_ -> damaged
             end;
@@ -111,27 +104,19 @@ newest(Text) -> binary_to_integer(Text).
 
 %% @doc Keeps what is said of the stream, but for the rows of its readers.
 -spec save(stream()) -> ok.
-save(Stream) ->
-    save(Stream, []).
-
-save(#{audience := Audience, newest := Newest, floor := {Floor, Sent}, posts := Posts} = Stream, Marks) ->
+save(#{audience := Audience, newest := Newest, floor := {Floor, Sent}, posts := Posts} = Stream) ->
     Attrs = [{<<"audience">>, Audience}, {<<"floor">>, integer_to_binary(Floor)},
              {<<"floor-sent">>, integer_to_binary(Sent)}, {<<"posts">>, integer_to_binary(Posts)}]
         ++ [{<<"newest">>, integer_to_binary(Newest)} || is_integer(Newest)],
-    write(Stream, ?STATE, erlang:timestamp(), element(<<"stream">>, Attrs ++ Marks, [])).
+    write(Stream, ?STATE, erlang:timestamp(), element(<<"stream">>, Attrs, [])).
 
 %% @doc Replaces rows of several buckets, and then what is said of the stream.
 -spec rewrite(stream(), buckets(), New :: stream()) -> stream().
-rewrite(Stream, Changed, New) ->
-    ok = save(Stream, [{<<"unsettled">>, <<"true">>}]),
+rewrite(#{audience := Audience} = Stream, Changed, New) ->
+    ok = save(Stream#{audience := twitter_nif:audience_unsure(Audience)}),
     lists:foreach(fun(Bucket) -> ok = put_bucket(Stream, Bucket) end, Changed),
     ok = save(New),
     New.
-
-%% Somebody did not come to the end of that.
-settled(#{audience := Audience} = Stream) ->
-    {Sealed, Changed} = twitter_nif:audience_seal(Audience, buckets(Stream)),
-    rewrite(Stream, Changed, Stream#{audience := Sealed}).
 
 %%% Who may see what
 
@@ -159,7 +144,7 @@ rows(Nidx, Author, Number) ->
             <<>>
     end.
 
--spec put_bucket(stream(), bucket()) -> ok.
+-spec put_bucket(stream(), {Number :: 0..63, Rows :: binary()}) -> ok.
 put_bucket(Stream, {Number, Rows}) ->
     write(Stream, bucket_id(Number), erlang:timestamp(), element(<<"readers">>, [], [{xmlcdata, Rows}])).
 

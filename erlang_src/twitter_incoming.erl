@@ -20,7 +20,7 @@
 %% The entries of one message.
 -define(MAX_ENTRIES, 1_000).
 
--type unfinished() :: #{twitter_nif:jid() => {Digest :: binary(), 'Of' :: pos_integer(), Next :: pos_integer(),
+-type unfinished() :: #{twitter_nif:jid() => {Digest :: binary(), Parts :: pos_integer(), Next :: pos_integer(),
                                               [[twitter_nif:jid()]]}}.
 %% Of some authors, the audience as far as it has come.
 -record(state, {server_host :: binary(), sender :: binary(), inbox :: pid(), done = 0 :: non_neg_integer(),

@@ -19,7 +19,7 @@ text(#{hosts := Hosts} = Options, Port) ->
     ),
     Top = #{
         hosts => Hosts,
-        listen => [Listener],
+        listen => [Listener | [component(Other) || Other <- maps:get(components, Options, [])]],
         loglevel => info,
         auth_method => [mnesia],
         %% Hashing passwords would be most of what a test waits for.
@@ -32,6 +32,10 @@ text(#{hosts := Hosts} = Options, Port) ->
         [twitter_yaml:encode(Key), ": ", twitter_yaml:encode(Value), $\n]
      || {Key, Value} <- maps:to_list(All)
     ].
+
+%% Where components of any domain log in (XEP-0114): see twitter_elsewhere.
+component(Port) ->
+    #{port => Port, ip => <<"127.0.0.1">>, module => ejabberd_service, password => <<"secret">>}.
 
 modules(Options) ->
     Stock = #{

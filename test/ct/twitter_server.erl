@@ -31,6 +31,8 @@
     modules => #{atom() => #{atom() => twitter_yaml:value()} | absent},
     %% More options of the listener for clients.
     listener => #{atom() => twitter_yaml:value()},
+    %% Ports for components.
+    components => [inet:port_number()],
     %% More options of the top level.
     options => #{atom() => twitter_yaml:value()},
     %% Environment variables of the node, as for open_port/2.

@@ -197,8 +197,8 @@ missed({Service, Gaps, Known}, Settings, #{jid := Jid, lang := Lang} = State) ->
             {[], case Known of first -> {0, Until}; known -> none end};
         Limit ->
             Reader = (twitter_reader:local(Jid, Service, Lang))#{who := twitter_c2s:reader_of(State)},
-            #{authors := Authors} = twitter_view:open(Reader, {stream, friends}),
-            {Posts, Count} = twitter_unread:load(Service, Authors, twitter_reader:local_name(Reader), Gaps, Limit),
+            Stream = twitter_view:open(Reader, {stream, friends}),
+            {Posts, Count} = twitter_unread:load(Stream, Gaps, Limit),
             put({?MODULE, looked}, {Began, Until}),
             ok = remember(Service, Began, Posts),
             {Posts, case lists:reverse(Posts) of

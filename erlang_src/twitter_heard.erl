@@ -223,12 +223,14 @@ heard(_Version, Stream) ->
 next(relay, #{audience := Audience} = Stream) ->
     {Seq, Next} = twitter_nif:audience_next(Audience, relay),
     {Seq, Stream#{audience := Next}, []};
-next({single, _} = Whom, #{audience := Audience} = Stream) ->
+next({single, _}, #{audience := Audience} = Stream) ->
     case twitter_nif:audience_next(Audience, single) of
         {error, open} ->
+            %% What is for one reader must not be seen by those who see all that is relayed.
             {Sealed, Changed} = twitter_nif:audience_seal(Audience, twitter_heard_store:buckets(Stream)),
-            {Seq, Next, []} = next(Whom, twitter_heard_store:rewrite(Stream, Changed, Stream#{audience := Sealed})),
-            {Seq, Next, Changed};
+            Closed = twitter_heard_store:rewrite(Stream, Changed, Stream#{audience := Sealed}),
+            {Seq, Next} = twitter_nif:audience_next(Sealed, single),
+            {Seq, Closed#{audience := Next}, Changed};
         {Seq, Next} ->
             {Seq, Stream#{audience := Next}, []}
     end.

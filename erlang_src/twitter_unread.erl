@@ -11,7 +11,7 @@
 
 -export([begin_run/1, end_run/1, run/1, is_kept/1, moment/0]).
 -export([count/1, missed/2, seen/3, pushes/2]).
--export([arrive/3, leave/1, load/5, seen/4]).
+-export([arrive/3, leave/1, load/3, seen/4]).
 -export_type([absence/0, moment/0]).
 
 -define(NS, <<"urn:ejabberd:twitter:unread">>).
@@ -83,13 +83,12 @@ count(Reader) ->
 %% are. They are unread until {@link seen/3} says that he was shown them.
 -spec missed(twitter_reader:reader(), Limit :: non_neg_integer()) ->
           {[twitter_store:post()], Count :: non_neg_integer()}.
-missed(#{service := Service} = Reader, Limit) ->
+missed(Reader, Limit) ->
     case gaps(Reader) of
         [] ->
             {[], 0};
         Gaps ->
-            #{authors := Authors} = twitter_view:open(Reader, {stream, friends}),
-            load(Service, Authors, twitter_reader:local_name(Reader), Gaps, Limit)
+            load(twitter_view:open(Reader, {stream, friends}), Gaps, Limit)
     end.
 
 gaps(#{jid := Jid, service := #{host := Host, server_host := ServerHost}} = Reader) ->
@@ -185,11 +184,12 @@ arrive(#jid{lserver = LServer} = Jid, WasThere, WantsPushes) ->
 known(<<>>) -> first;
 known(_Mark) -> known.
 
-%% @doc The newest posts of `Authors' in these gaps, newest first, at most `Limit' and not much more than a
+%% @doc The newest posts of a stream in these gaps, newest first, at most `Limit' and not much more than a
 %% megabyte; and how many there are.
--spec load(twitter_service:served(), Authors :: [twitter_nif:jid()], twitter_index:reader(), [twitter_nif:gap()],
-           Limit :: non_neg_integer()) -> {[twitter_store:post()], Count :: non_neg_integer()}.
-load(Service, Authors, Name, Gaps, Limit) ->
+-spec load(twitter_view:view(), [twitter_nif:gap()], Limit :: non_neg_integer()) ->
+          {[twitter_store:post()], Count :: non_neg_integer()}.
+load(#{reader := #{service := Service} = Reader, authors := Authors}, Gaps, Limit) ->
+    Name = twitter_reader:local_name(Reader),
     {Posts, Count} = twitter_index:missed(Service, Authors, Name, Gaps, Limit, ?MAX_BYTES),
     {twitter_items:load(Service, Name, Posts), Count}.
 

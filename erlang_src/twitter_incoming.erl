@@ -122,7 +122,7 @@ counted(ServerHost, Count) ->
     end.
 
 answer(IQ, {result, Els}, State) ->
-    ejabberd_router:route(xmpp:make_iq_result(IQ#iq{sub_els = Els})),
+    ejabberd_router:route((xmpp:make_iq_result(IQ))#iq{sub_els = Els}),
     State;
 answer(IQ, {error, Error}, State) ->
     ejabberd_router:route(xmpp:make_error(IQ#iq{sub_els = []}, Error)),

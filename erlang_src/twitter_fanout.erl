@@ -353,7 +353,7 @@ noted(Fanout, _Key, Post, _State) ->
     Fanout.
 
 recipients(#{author := Author, readers := _} = Post) ->
-    twitter_nif:recipients(Author, lines(Post), twitter_sessions:here());
+    twitter_nif:recipients(Author, lines(Post), twitter_sessions:here(), ejabberd_option:hosts());
 recipients(#{author := Author}) ->
     twitter_rights:recipients(jid:decode(Author)).
 

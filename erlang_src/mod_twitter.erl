@@ -75,6 +75,7 @@ depends(_ServerHost, _Opts) ->
 hooks() ->
     [%% Before mod_pubsub, which empties the user's nodes but leaves them behind.
      {?MODULE, remove_user, remove_user, 40},
+     {twitter_links, s2s_receive_packet, heard, 50},
      {?MODULE, pubsub_delete_node, pubsub_delete_node, 50}].
 
 %% @doc Hook: an account was deleted; its posts go with it, and what it was allowed to see of other servers.
@@ -82,6 +83,7 @@ hooks() ->
 remove_user(User, Server) ->
     #jid{lserver = ServerHost} = Author = jid:make(User, Server),
     Name = jid:encode(Author),
+    Domains = other_servers(Author),
     lists:foreach(
       fun(#{host := Host} = Service) ->
               Delete = fun() ->
@@ -92,13 +94,21 @@ remove_user(User, Server) ->
                   ok = twitter_heard:forget_reader(Service, Name),
                   twitter_writer:run(Service, Name, Delete)
               of
-                  ok -> ok;
+                  ok -> twitter_abroad:owe_purge(Host, Name, Domains);
                   {error, Error} -> not_deleted(Name, Host, xmpp:format_stanza_error(Error))
               catch
                   throw:{refused, Error} -> not_deleted(Name, Host, xmpp:format_stanza_error(Error));
                   exit:{aborted, Reason} -> not_deleted(Name, Host, io_lib:format("~tp", [Reason]))
               end
       end, twitter_service:all(ServerHost)).
+
+%% A roster that cannot be read keeps nobody's account.
+other_servers(Author) ->
+    try
+        twitter_roster:domains(Author)
+    catch
+        exit:_ -> []
+    end.
 
 not_deleted(Name, Host, Reason) ->
     ?ERROR_MSG("The posts of ~ts at ~ts are left, though the account was deleted: ~ts. Delete it once more "

@@ -101,9 +101,10 @@ publish_item(Nidx, Publisher, PublishModel, _MaxItems, ItemId, Payload, PubOpts)
                     case node_flat:publish_item(Nidx, Publisher, PublishModel, MaxPosts, ItemId,
                                                 Payload, PubOpts) of
                         {result, {default, broadcast, Removed}} = Result ->
-                            At = published_at(refresh(Nidx, Service, Author, ItemId)),
+                            {At, Version} = times(refresh(Nidx, Service, Author, ItemId)),
                             refresh_all(Nidx, Service, Author, Removed),
-                            twitter_fanout:published(Service, Author, Publisher, {item, ItemId, Payload}, {Began, At}),
+                            twitter_fanout:published(Service, Author, Publisher, {item, ItemId, Payload},
+                                                     {Began, At, Version}),
                             Result;
                         Error ->
                             Error
@@ -288,9 +289,10 @@ refresh(Nidx, Service, Author, ItemId) ->
     Read = fun() -> twitter_store:post(Nidx, Author, ItemId) end,
     twitter_index:refresh(Service, Author, ItemId, Read).
 
-published_at({ok, #{at := At}}) -> twitter_store:micros(At);
+%% When it was published, and changed last.
+times({ok, #{at := At, changed := Changed}}) -> {twitter_store:micros(At), Changed};
 %% One that cannot be read again is shown to nobody who comes later.
-published_at(none) -> 0.
+times(none) -> {0, 0}.
 
 forgetting(Nidx, Result) ->
     case twitter_store:owner(Nidx) of

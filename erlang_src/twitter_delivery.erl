@@ -1,5 +1,4 @@
-%%% @doc Brings the events of one post to recipients: to the sessions on this node, and by the router to
-%%% everybody else.
+%%% @doc Brings the events of one post to recipients on this server: to their sessions.
 %%%
 %%% With `delivery: fast' a session sends an event without running the hooks for received stanzas;
 %%% ARCHITECTURE.md tells why no module of ejabberd misses it. For whoever has a privacy list the hooks of
@@ -72,7 +71,8 @@ to_recipient(Delivery, Number, MayBlock, #jid{lserver = LServer} = Reader, elsew
             ok = twitter_c2s:attend(LServer),
             to_recipient(Delivery, Number, MayBlock, Reader, twitter_sessions:of_user(Reader), Sent);
         false ->
-            route(Delivery, Number, Reader, Sent)
+            %% His server gets it for all: see {@link twitter_link}.
+            Sent
     end;
 to_recipient(#delivery{author = Author} = Delivery, Number, {AuthorMayBlock, ReaderMayBlock}, Reader,
              Sessions, Sent) ->
@@ -140,32 +140,13 @@ hand_over(#delivery{full = Full, fanout = Fanout}, Whom, _Events, Reader, {Pid, 
             Sent
     end.
 
-route(#delivery{author = Author, full = Events, fanout = Fanout}, Number, Reader, Sent) ->
-    case twitter_roster:is_blocked(Reader, Author) of
-        true ->
-            withheld(Sent);
-        false ->
-            case twitter_nif:note_sent(Fanout, Number, <<>>) of
-                true ->
-                    lists:foreach(fun({Event, _Bytes}) ->
-                                          ejabberd_router:route(Event#message{to = Reader, meta = #{}})
-                                  end, Events),
-                    counted_routed(Events, Sent);
-                false ->
-                    Sent
-            end
-    end.
-
 %% What was sent, counted once for many recipients.
-sent() -> {0, 0, 0}.
+sent() -> {0, 0}.
 
-pushed(Events, {Pushed, Routed, Withheld}) -> {Pushed + length(Events), Routed, Withheld}.
+pushed(Events, {Pushed, Withheld}) -> {Pushed + length(Events), Withheld}.
 
-counted_routed(Events, {Pushed, Routed, Withheld}) -> {Pushed, Routed + length(Events), Withheld}.
+withheld({Pushed, Withheld}) -> {Pushed, Withheld + 1}.
 
-withheld({Pushed, Routed, Withheld}) -> {Pushed, Routed, Withheld + 1}.
-
-counted(#delivery{flow = Flow}, {Pushed, Routed, Withheld}) ->
+counted(#delivery{flow = Flow}, {Pushed, Withheld}) ->
     twitter_flow:count(Flow, pushed, Pushed),
-    twitter_flow:count(Flow, routed, Routed),
     twitter_flow:count(Flow, withheld, Withheld).

@@ -33,6 +33,8 @@
                   %% When the post was published, unless this is an edit; before which moment it was stored,
                   %% and after which. In microseconds since 1970.
                   at := non_neg_integer() | none, stored := non_neg_integer(), began := non_neg_integer(),
+                  %% When the author's stream was changed so: of a post the moment that stands in storage.
+                  version := non_neg_integer(),
                   %% When it was stored, by the clock of this node.
                   since => non_neg_integer(),
                   %% Of an author on another server: the service that sent it, and for whom it is.
@@ -56,20 +58,24 @@
                 %% Who waits for the end of all.
                 waiting = [] :: [gen_server:from()]}).
 
-%% @doc A post was stored, after the moment `Began', that was first published at `At': send it to everybody
-%% entitled, and to the author's other resources.
+%% @doc A post was stored, after the moment `Began', that was first published at `At' and changed last at `Version': send it
+%% to everybody entitled, and to the author's other resources.
 -spec published(twitter_service:served(), Author :: twitter_nif:jid(), Publisher :: jid:jid(),
-                twitter_event:what(), {Began :: non_neg_integer(), At :: non_neg_integer()}) -> ok.
-published(Service, Author, Publisher, Item, {Began, At}) when At < Began ->
-    hand_over(Service, Author, Publisher, Item, #{began => Began, at => none});
-published(Service, Author, Publisher, Item, {Began, At}) ->
-    hand_over(Service, Author, Publisher, Item, #{began => Began, at => At}).
+                twitter_event:what(), {Began :: non_neg_integer(), At :: non_neg_integer(),
+                                       Version :: non_neg_integer()}) -> ok.
+published(Service, Author, Publisher, Item, {Began, At, Version}) ->
+    New = case At < Began of
+              true -> none;
+              false -> At
+          end,
+    hand_over(Service, Author, Publisher, Item, #{began => Began, at => New, version => Version}).
 
 %% @doc Posts were deleted: tell the same people.
 -spec retracted(twitter_service:served(), Author :: twitter_nif:jid(), Publisher :: jid:jid(),
                 Ids :: [binary()]) -> ok.
 retracted(Service, Author, Publisher, Ids) ->
-    hand_over(Service, Author, Publisher, {retract, Ids}, #{began => twitter_unread:moment(), at => none}).
+    Now = twitter_unread:moment(),
+    hand_over(Service, Author, Publisher, {retract, Ids}, #{began => Now, at => none, version => Now}).
 
 %% @doc Something was heard of an author on another server, from that service: send it to these readers, or to
 %% those who may see what has that number in his stream; but only to whom his own roster still lets see the
@@ -78,7 +84,8 @@ retracted(Service, Author, Publisher, Ids) ->
             {Began :: non_neg_integer(), At :: non_neg_integer() | none},
             Readers :: [twitter_nif:jid()] | {seq, pos_integer()}) -> ok.
 heard(Service, Author, From, What, {Began, At}, Readers) ->
-    hand_over(Service, Author, jid:make(From), What, #{began => Began, at => At, from => From, readers => Readers}).
+    hand_over(Service, Author, jid:make(From), What, #{began => Began, at => At, version => 0, from => From,
+                                                          readers => Readers}).
 
 %% @doc The account of an author was deleted: what waits of his posts is not sent. The name may be somebody
 %% else's soon, with other friends. To be called in the author's {@link twitter_writer}.
@@ -141,7 +148,8 @@ wait(_Name, error, #{host := Host, author := Author}) ->
 sync(Host) ->
     case twitter_service:find(Host) of
         {ok, #{server_host := ServerHost}} ->
-            lists:foreach(fun(Worker) -> sync(Host, Worker) end, twitter_pool:workers(?MODULE, ServerHost));
+            lists:foreach(fun(Worker) -> sync(Host, Worker) end, twitter_pool:workers(?MODULE, ServerHost)),
+            twitter_links:sync(ServerHost);
         error ->
             ok
     end.
@@ -343,6 +351,7 @@ noted(none, Key, Post, #state{table = Table}) ->
     _ = twitter_store:sync(),
     ok = twitter_watch:sync(),
     Fanout = recipients(Post),
+    ok = owe(Post, Fanout),
     ok = twitter_backlog:begun(Table, Key, Fanout),
     Fanout;
 noted(Fanout, _Key, Post, _State) ->
@@ -351,6 +360,11 @@ noted(Fanout, _Key, Post, _State) ->
     ok = twitter_watch:sync(),
     ok = recheck(Fanout, Post),
     Fanout.
+
+%% Other servers get it when they can: see {@link twitter_link}. What was heard is not told any further.
+owe(#{readers := _}, _Fanout) -> ok;
+owe(#{scope := everybody} = Post, Fanout) -> twitter_abroad:owe(Post, twitter_nif:domains(Fanout));
+owe(#{scope := sessions}, _Fanout) -> ok.
 
 recipients(#{author := Author, readers := _} = Post) ->
     twitter_nif:recipients(Author, lines(Post), twitter_sessions:here(), ejabberd_option:hosts());

@@ -12,10 +12,11 @@
 -export_type([flow/0, counter/0]).
 
 -opaque flow() :: atomics:atomics_ref().
--type counter() :: pushed | routed | withheld | not_pushed | heard | refused.
-%% Messages handed to sessions here, and to the router for other servers; those that a block kept back;
-%% posts that were not pushed because too many waited; what was heard of posts on other servers, and what of that
-%% was not taken.
+-type counter() :: pushed | routed | relayed | withheld | not_pushed | dropped | heard | refused.
+%% Messages handed to sessions here, and to the router for other servers; stanzas that brought posts to a whole
+%% server; messages that a block kept back; posts that were not pushed because too many waited; changes of which
+%% other servers were not told, because they could not be reached or did not want them; what was heard of posts on
+%% other servers, and what of that was not taken.
 
 %% So many bytes of posts wait for one worker at most.
 -define(MAX_WAITING, 33_554_432).
@@ -38,10 +39,12 @@
 -define(FORGIVEN, 8).
 %% What had departed and arrived when this was last looked at.
 -define(SEEN, 9).
--define(HEARD, 10).
--define(REFUSED, 11).
+-define(RELAYED, 10).
+-define(DROPPED, 11).
+-define(HEARD, 12).
+-define(REFUSED, 13).
 %% What waits for the workers begins here.
--define(WAITING, 12).
+-define(WAITING, 14).
 
 %% @doc Counters of a vhost, all zero.
 -spec new(ServerHost :: binary(), Workers :: pos_integer()) -> ok.
@@ -86,6 +89,8 @@ counters(ServerHost) ->
     #{size := Size} = atomics:info(Flow),
     #{pushed => atomics:get(Flow, ?PUSHED),
       routed => atomics:get(Flow, ?ROUTED),
+      relayed => atomics:get(Flow, ?RELAYED),
+      dropped => atomics:get(Flow, ?DROPPED),
       withheld => atomics:get(Flow, ?WITHHELD),
       not_pushed => atomics:get(Flow, ?NOT_PUSHED),
       heard => atomics:get(Flow, ?HEARD),
@@ -96,6 +101,8 @@ counters(ServerHost) ->
 -spec count(flow(), counter(), non_neg_integer()) -> ok.
 count(Flow, pushed, N) -> atomics:add(Flow, ?PUSHED, N);
 count(Flow, routed, N) -> atomics:add(Flow, ?ROUTED, N);
+count(Flow, relayed, N) -> atomics:add(Flow, ?RELAYED, N);
+count(Flow, dropped, N) -> atomics:add(Flow, ?DROPPED, N);
 count(Flow, withheld, N) -> atomics:add(Flow, ?WITHHELD, N);
 count(Flow, not_pushed, N) -> atomics:add(Flow, ?NOT_PUSHED, N);
 count(Flow, heard, N) -> atomics:add(Flow, ?HEARD, N);

@@ -10,6 +10,7 @@
 
 -export([ask/2, known/1, forget/1, new/0, delete/0, start_link/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
+-export([find_out/2]).
 -export_type([known/0]).
 
 %% So long a server has for all its answers.
@@ -116,7 +117,7 @@ handle_call({ask, Host, Domain}, From, Asked) ->
                     #{Asker := {Domain, Waiting}} = Asked,
                     {noreply, Asked#{Asker := {Domain, [From | Waiting]}}};
                 [] ->
-                    Asker = spawn_link(fun() -> exit({answer, asked(Host, Domain)}) end),
+                    Asker = spawn_link(?MODULE, find_out, [Host, Domain]),
                     {noreply, Asked#{Asker => {Domain, [From]}}}
             end;
         Answer ->
@@ -148,6 +149,11 @@ handle_info(_Message, Asked) ->
     {noreply, Asked}.
 
 %%% In a process of its own
+
+%% @private
+-spec find_out(Host :: binary(), Domain :: binary()) -> no_return().
+find_out(Host, Domain) ->
+    exit({answer, asked(Host, Domain)}).
 
 asked(Host, Domain) ->
     Until = now_ms() + ?TIMEOUT_MS,

@@ -6,7 +6,7 @@
 -include_lib("xmpp/include/xmpp.hrl").
 
 -export([friends/1, friend/2, may_see/2, is_blocked/2, hides/2, refuses/2, lets_see/2, sees/2, lines/1, users/1]).
--export([count_readers/1]).
+-export([count_readers/1, readers/2, domains/1]).
 -export([is_local/1, is_local_author/1, bare/1]).
 -export_type([reader/0]).
 
@@ -107,6 +107,21 @@ count_readers(Author) ->
                                          Subscription =:= from orelse Subscription =:= both],
     ok = twitter_watch:sync(),
     length([Reader || Reader <- Readers, not hides(Author, Reader)]).
+
+%% @doc The contacts on another server who may see a local author now. Cost: his roster is read.
+-spec readers(Author :: jid:jid(), Domain :: binary()) -> [twitter_nif:jid()].
+readers(Author, Domain) ->
+    Readers = [jid:make(User, Server) || {User, Server, _Name, Subscription} <- lines(Author), Server =:= Domain,
+                                         Subscription =:= from orelse Subscription =:= both],
+    ok = twitter_watch:sync(),
+    [jid:encode(Reader) || Reader <- Readers, not hides(Author, Reader)].
+
+%% @doc The other servers on which somebody may see a local author now.
+-spec domains(Author :: jid:jid()) -> [binary()].
+domains(Author) ->
+    lists:usort([Server || {_User, Server, _Name, Subscription} <- lines(Author),
+                           Subscription =:= from orelse Subscription =:= both])
+        -- ejabberd_option:hosts().
 
 %% @doc All users of a vhost.
 -spec users(ServerHost :: binary()) -> [twitter_nif:jid()].

@@ -60,10 +60,12 @@ values(ServerHost) ->
                                                {<<"rights_bytes">>, twitter_rights:bytes(ServerHost)}].
 
 flow(ServerHost) ->
-    #{pushed := Pushed, routed := Routed, withheld := Withheld, not_pushed := NotPushed,
-      heard := Heard, refused := Refused, waiting := Waiting, under_way := UnderWay} = twitter_flow:counters(ServerHost),
-    [{<<"pushed_total">>, Pushed}, {<<"routed_total">>, Routed}, {<<"withheld_total">>, Withheld},
-     {<<"not_pushed_total">>, NotPushed}, {<<"heard_total">>, Heard}, {<<"refused_total">>, Refused},
+    #{pushed := Pushed, routed := Routed, relayed := Relayed, withheld := Withheld, not_pushed := NotPushed,
+      dropped := Dropped, heard := Heard, refused := Refused, waiting := Waiting,
+      under_way := UnderWay} = twitter_flow:counters(ServerHost),
+    [{<<"pushed_total">>, Pushed}, {<<"routed_total">>, Routed}, {<<"relayed_total">>, Relayed},
+     {<<"withheld_total">>, Withheld}, {<<"not_pushed_total">>, NotPushed}, {<<"dropped_total">>, Dropped},
+     {<<"heard_total">>, Heard}, {<<"refused_total">>, Refused},
      {<<"waiting_bytes">>, max(0, Waiting)},
      {<<"under_way_bytes">>, max(0, UnderWay)}].
 

@@ -10,13 +10,16 @@
 -include_lib("xmpp/include/xmpp.hrl").
 -include_lib("ejabberd/include/pubsub.hrl").
 
--export([ensure_node/2, delete_node/2, purge/2, owner/1, authors/1, places/2, posts/2, post/3, all/2, sync/0]).
+-export([ensure_node/2, delete_node/2, purge/2, owner/1, authors/1, places/2, versions/2, posts/2, post/3, all/2,
+         sync/0]).
 -export([ensure_node/3, owned_node/3, all_authors/1]).
 -export([micros/1, timestamp/1]).
 -export_type([post/0]).
 
 -type post() :: #{author := twitter_nif:jid(), id := binary(), at := erlang:timestamp(),
                   payload := [xmlel()],
+                  %% When it was changed last, in microseconds; not if it comes from memory.
+                  changed => non_neg_integer(),
                   %% The service from which it was heard, if the author lives on another server.
                   from => binary()}.
 
@@ -194,6 +197,11 @@ all_authors(Host) ->
 places(Host, Author) ->
     [{micros(At), Id} || #pubsub_item{itemid = {Id, _}, creation = {At, _}} <- items(Host, Author)].
 
+%% @doc When each of an author's posts was changed last, in microseconds.
+-spec versions(Host :: binary(), Author :: twitter_nif:jid()) -> [{Id :: binary(), Micros :: non_neg_integer()}].
+versions(Host, Author) ->
+    [{Id, micros(Changed)} || #pubsub_item{itemid = {Id, _}, modification = {Changed, _}} <- items(Host, Author)].
+
 items(Host, Author) ->
     case node_index(Host, Author) of
         none ->
@@ -233,8 +241,8 @@ post(Nidx, Author, Id) ->
         {result, Item} ->
             case is_whole(Item, Author) of
                 true ->
-                    #pubsub_item{creation = {At, _}, payload = Payload} = Item,
-                    {ok, #{author => Author, id => Id, at => At, payload => Payload}};
+                    #pubsub_item{creation = {At, _}, modification = {Changed, _}, payload = Payload} = Item,
+                    {ok, #{author => Author, id => Id, at => At, payload => Payload, changed => micros(Changed)}};
                 false ->
                     none
             end;
@@ -246,7 +254,8 @@ post(Nidx, Author, Id) ->
 
 %% Whether a record holds what we have once written. One that does not costs only itself, not the stream of
 %% its author and of all his friends.
-is_whole(#pubsub_item{itemid = {Id, _}, creation = {{Mega, Seconds, Micro}, _}, payload = Payload}, Author)
+is_whole(#pubsub_item{itemid = {Id, _}, creation = {{Mega, Seconds, Micro}, _}, modification = {{_, _, _}, _},
+                      payload = Payload}, Author)
   when is_binary(Id), is_integer(Mega), is_integer(Seconds), is_integer(Micro) ->
     twitter_post:is_payload(Payload) orelse left_out(Id, Author);
 is_whole(#pubsub_item{itemid = ItemId}, Author) ->

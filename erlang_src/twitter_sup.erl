@@ -7,7 +7,8 @@
 -export([init/1]).
 
 %% Of each there is one process.
--define(ONES, [twitter_sessions, twitter_watch, twitter_backlog, twitter_peer, twitter_inbox, twitter_service]).
+-define(ONES, [twitter_sessions, twitter_watch, twitter_backlog, twitter_peer, twitter_links, twitter_inbox,
+               twitter_service]).
 
 %% @doc How ejabberd's supervisor of modules runs it.
 -spec child_spec(ServerHost :: binary()) -> supervisor:child_spec().
@@ -42,12 +43,13 @@ init(ServerHost) ->
                       ok = twitter_stats:new(ServerHost),
                       %% It outlives the workers that send what is in it.
                       ok = twitter_backlog:new(ServerHost),
+                      ok = twitter_outbox:new(ServerHost),
                       ok = twitter_writer:new(ServerHost),
                       ok = twitter_inbox:new(ServerHost),
                       ok = twitter_unread:begin_run(ServerHost),
                       [worker(twitter_sessions, ServerHost), worker(twitter_watch, ServerHost),
                        worker(twitter_backlog, ServerHost), worker(twitter_peer, ServerHost),
-                       worker(twitter_inbox, ServerHost)]
+                       worker(twitter_links, ServerHost), worker(twitter_inbox, ServerHost)]
                           ++ [twitter_pool:child_spec(Pool, ServerHost) || Pool <- [twitter_fanout, twitter_writer]];
                   {error, _} ->
                       []

@@ -21,6 +21,7 @@ NOBODY = "nobody@localhost"
 MARKER = "marker-"
 PUBSUB_OWNER = f"{PUBSUB}#owner"
 RSM = "http://jabber.org/protocol/rsm"
+RELAY = "urn:ejabberd:twitter:relay:0"
 STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
 
 # Brings an author and a reader into some relation, which is so when it returns.
@@ -186,7 +187,11 @@ class RemoteCase(TwitterCase):
         self.assertEqual(message.get("type"), "headline")
         event = f"<event xmlns='{PUBSUB_EVENT}'><items node='{FRIENDS_STREAM}'>{entry}</items></event>"
         self.assertEqual(compact(message[0]), compact(parse(event)))
-        self.assertEqual([(child.tag, child.text) for child in message[1:]], [(tag("body"), body)] if body else [])
+        # What servers tell each other beside the event.
+        stamp, *others = message[1:]
+        self.assertEqual(stamp.tag, tag("relayed", RELAY))
+        self.assertEqual("published" in stamp.attrib, "<item" in entry)
+        self.assertEqual([(child.tag, child.text) for child in others], [(tag("body"), body)] if body else [])
 
     def assert_error(self, answer: ET.Element, kind: str, condition: str, text: str) -> None:
         """The answer is this error, and nothing else."""

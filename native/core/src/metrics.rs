@@ -16,12 +16,17 @@ pub struct Numbers<'a> {
 }
 
 /// A number's name, its type in Prometheus, and what it says.
-pub const KNOWN: [(&str, &str, &str); 15] = [
+pub const KNOWN: [(&str, &str, &str); 17] = [
     ("pushed_total", "counter", "Messages handed to sessions."),
     (
         "routed_total",
         "counter",
         "Messages handed to the router for other servers.",
+    ),
+    (
+        "relayed_total",
+        "counter",
+        "Stanzas that brought posts to a whole server.",
     ),
     (
         "withheld_total",
@@ -42,6 +47,11 @@ pub const KNOWN: [(&str, &str, &str); 15] = [
         "refused_total",
         "counter",
         "What other servers told, and was not taken.",
+    ),
+    (
+        "dropped_total",
+        "counter",
+        "Changes of which another server was not told.",
     ),
     ("waiting_bytes", "gauge", "Posts that wait to be pushed."),
     (

@@ -8,9 +8,11 @@
 )]
 
 use std::alloc::System;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use stats_alloc::{Region, StatsAlloc, INSTRUMENTED_SYSTEM};
+use twitter_core::audience::{bucket_of, Bucket};
 use twitter_core::jid::BareJid;
 use twitter_core::service::{Cached, Hold, NotLoaded, Offer, Service};
 use twitter_core::stream::{Micros, Place};
@@ -151,6 +153,58 @@ fn streams_take_what_they_say() {
     );
     drop(service);
     assert!(used(&region) < 10_000, "{}", used(&region));
+}
+
+/// Streams that were heard take 4 bytes more for each post, and what their readers' rows take.
+#[test]
+fn heard_streams_take_what_they_say() {
+    let _alone = alone();
+    let region = Region::new(ALLOCATOR);
+    let service = Service::new(usize::MAX, 0);
+    for n in 0..100 {
+        let name = author(n);
+        let rows = |from: usize, to: usize| {
+            let mut rows: BTreeMap<u8, Bucket> = BTreeMap::new();
+            for reader in from..to {
+                let reader = format!("reader{reader}@example.net");
+                let bucket = rows.entry(bucket_of(&reader)).or_default();
+                for seq in (0u32..).take(n % 4) {
+                    bucket.admit(&reader, 1 + 2 * seq);
+                }
+            }
+            rows
+        };
+        let count = (n as u64 % 7) * 100;
+        let posts = posts(n, count).into_iter().zip(1u32..).collect();
+        let version = service.version(&name);
+        let offer = service.load_heard(&name, version, posts, rows(0, n), &Hold::default());
+        assert_eq!(offer, Offer::Taken);
+        for i in 0..n as u64 % 50 {
+            let (post, version) = (post(n, count + i), service.version(&name));
+            let changed = rows(n, n + usize::try_from(i).unwrap());
+            let offer = service.put_heard(&name, version, (post, 9999), [].into(), changed);
+            assert_eq!(offer, Offer::Taken);
+        }
+    }
+    let memory = service.memory();
+    within_a_tenth(memory.stream_bytes, used(&region));
+    drop(service);
+    assert!(used(&region) < 10_000, "{}", used(&region));
+
+    // Without readers they take nearly the same as others.
+    let bytes = |load: &dyn Fn(&Service, &BareJid, Vec<Place>) -> Offer| {
+        let service = Service::new(usize::MAX, 0);
+        assert_eq!(load(&service, &author(0), posts(0, 1000)), Offer::Taken);
+        service.memory().stream_bytes
+    };
+    let hold = Hold::default();
+    let local =
+        bytes(&|service, name, posts| service.load(name, service.version(name), posts, &hold));
+    let heard = bytes(&|service, name, posts| {
+        let posts = posts.into_iter().zip(1..).collect();
+        service.load_heard(name, service.version(name), posts, BTreeMap::new(), &hold)
+    });
+    assert!(heard - local <= 4 * 1000 + 100, "{heard} {local}");
 }
 
 /// Payloads of all sizes that posts have, more than fit, over and over.

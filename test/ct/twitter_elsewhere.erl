@@ -5,7 +5,7 @@
 
 -include_lib("fast_xml/include/fxml.hrl").
 
--export([start/3, stop/1, list/3, send/2, request/4, asked/1, sync/2, received/1]).
+-export([start/3, stop/1, list/2, silence/1, send/2, request/4, asked/1, sync/2, received/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 -export_type([elsewhere/0]).
 
@@ -19,7 +19,7 @@
     domain :: binary(),
     ready = none :: gen_server:from() | none,
     %% What it lists, the requests that wait for answers, how often it was asked what it lists.
-    listed :: [binary()],
+    listed :: [binary()] | silent,
     waiting = #{} :: #{binary() => gen_server:from()},
     asked = 0 :: non_neg_integer(),
     received = [] :: [#xmlel{}]
@@ -37,9 +37,14 @@ stop(Elsewhere) ->
     gen_server:stop(Elsewhere).
 
 %% @doc From now on it lists these.
--spec list(elsewhere(), Domain :: binary(), [binary()]) -> ok.
-list(Elsewhere, _Domain, Listed) ->
+-spec list(elsewhere(), [binary()]) -> ok.
+list(Elsewhere, Listed) ->
     gen_server:call(Elsewhere, {list, Listed}).
+
+%% @doc From now on it does not answer.
+-spec silence(elsewhere()) -> ok.
+silence(Elsewhere) ->
+    gen_server:call(Elsewhere, {list, silent}).
 
 %% @doc Sends a stanza as it is.
 -spec send(elsewhere(), iodata() | #xmlel{}) -> ok.
@@ -145,6 +150,8 @@ terminate(_Reason, #state{socket = Socket}) ->
     gen_tcp:close(Socket).
 
 %% Service discovery.
+answered(_Iq, #state{listed = silent} = State) ->
+    State;
 answered(Iq, #state{listed = Listed, asked = Asked} = State) ->
     [To, From, Id] = [fxml:get_tag_attr_s(Name, Iq) || Name <- [<<"to">>, <<"from">>, <<"id">>]],
     Namespaces = [fxml:get_tag_attr_s(<<"xmlns">>, El) || #xmlel{name = <<"query">>} = El <- Iq#xmlel.children],

@@ -7,6 +7,7 @@
 -export([new/2, delete/1, again/1, author/2, jid/1, domain/1, service/1, main/1, speaker/1]).
 -export([moment/0, moments/1]).
 -export([audience/2, relay/2, relay/3, relay_for/3, relay_for/4, single/3, plain/3, message/4, request/3, sync/1]).
+-export([event/2, stamped/1, xml/1, answer/1]).
 -export_type([remote/0, author/0]).
 
 -define(OURS, <<"pubsub.localhost">>).
@@ -127,9 +128,18 @@ dated(Change) ->
 -spec single(author(), reader(), [change()]) -> ok.
 single(#{jid := Jid} = Author, Reader, Changes) ->
     [message(Author, service(Author), Reader,
-             [fxml:element_to_binary(event(Jid, Change)), fxml:element_to_binary(twitter_relay:stamp(stamp(Change)))])
+             [fxml:element_to_binary(built(Jid, Change)), fxml:element_to_binary(twitter_relay:stamp(stamp(Change)))])
      || Change <- lists:map(fun dated/1, Changes)],
     ok.
+
+%% @doc What stands beside an event, as text.
+-spec stamped(change()) -> binary().
+stamped(Change) ->
+    xml(twitter_relay:stamp(stamp(dated(Change)))).
+
+-spec xml(xmlel()) -> binary().
+xml(El) ->
+    fxml:element_to_binary(El).
 
 stamp({item, _, Published, Version, _}) -> #{published => Published, version => Version, sent => moment()};
 stamp({retract, _, Version}) -> #{version => Version, sent => moment()}.
@@ -137,9 +147,14 @@ stamp({retract, _, Version}) -> #{version => Version, sent => moment()}.
 %% @doc The same from a service that knows nothing of ours.
 -spec plain(author(), reader(), change()) -> ok.
 plain(#{jid := Jid} = Author, Reader, Change) ->
-    message(Author, service(Author), Reader, fxml:element_to_binary(event(Jid, dated(Change)))).
+    message(Author, service(Author), Reader, xml(event(Jid, Change))).
 
+%% @doc The event that brings this.
+-spec event(Publisher :: binary(), change()) -> xmlel().
 event(Publisher, Change) ->
+    built(Publisher, dated(Change)).
+
+built(Publisher, Change) ->
     Entry = case Change of
                 {item, Id, _, _, Payload} ->
                     #xmlel{name = <<"item">>, attrs = [{<<"id">>, Id}, {<<"publisher">>, Publisher}],
@@ -174,6 +189,8 @@ sync(#{server := Server, main := Main, speaker := Speaker}) ->
     [ok = twitter_elsewhere:sync(Server, One) || One <- [Main, Speaker]],
     ok.
 
+%% @doc What an answer says.
+-spec answer(xmlel()) -> twitter_relay:answer().
 answer(Answer) ->
     twitter_relay:answer(xmpp:decode(Answer, ?NS_CLIENT, [ignore_els])).
 

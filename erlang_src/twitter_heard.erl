@@ -328,7 +328,7 @@ push(#{service := Service, from := From}, #{author := Author}, What, Times, Read
 %%% The index
 
 put(#{index := Index}, #{author := Author}, #{id := Id, at := At, seq := Seq} = Post, Changed) ->
-    Stored = twitter_index:encode(Post#{author => Author}),
+    Stored = twitter_index:encode((maps:with([id, at, payload, from], Post))#{author => Author}),
     Place = {twitter_store:micros(At), Id, Seq},
     offer(Index, Author, fun(Version) -> twitter_nif:put_heard(Index, Author, Version, Place, Stored, Changed) end).
 

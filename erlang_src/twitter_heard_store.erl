@@ -125,6 +125,9 @@ rewrite(#{audience := Audience} = Stream, Changed, New) ->
 buckets(#{nidx := none}) ->
     [];
 buckets(#{nidx := Nidx, author := Author}) ->
+    all_rows(Nidx, Author).
+
+all_rows(Nidx, Author) ->
     [{Number, Rows} || Number <- lists:seq(0, ?BUCKETS - 1), Rows <- [rows(Nidx, Author, Number)], Rows =/= <<>>].
 
 %% @doc The rows of one portion of the readers.
@@ -156,7 +159,7 @@ bucket_id(Number) ->
 readers(Host, Author, Seq) ->
     case twitter_store:owned_node(Host, Author, service(Host)) of
         none -> [];
-        Nidx -> twitter_nif:audience_readers(buckets(#{nidx => Nidx, author => Author}), Seq)
+        Nidx -> twitter_nif:audience_readers(all_rows(Nidx, Author), Seq)
     end.
 
 %% @doc All of whom anything was heard. Reads the whole table of nodes.

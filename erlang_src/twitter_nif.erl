@@ -26,7 +26,7 @@
 -export([place_at/3, speaks_for/3, retry_after/1, load_heard/6, put_heard/6, set_heard/4]).
 -export([mark_pass/2, mark_gaps/3, mark_arrive/3, mark_leave/2, mark_push/3, mark_seen/5]).
 -export([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/6, find/6, missed/7]).
--export_type([jid/0, stream/0, node_term/0, payload/0, line/0, index/0, hold/0, version/0,
+-export_type([jid/0, stored/0, stream/0, node_term/0, payload/0, line/0, index/0, hold/0, version/0,
               request/0, page/0, post/0, online/0, session/0, fanout/0, rosters/0, rates/0,
               dialogs/0, audience/0, rows/0, seq/0, rights/0, command/0, stage/0, action/0, form/0, step/0, effect/0,
               meter/0, summary/0, settings/0, until/0, mark/0, gap/0, arrival/0, departure/0]).

@@ -94,7 +94,7 @@ remove_user(User, Server) ->
                   ok = twitter_heard:forget_reader(Service, Name),
                   twitter_writer:run(Service, Name, Delete)
               of
-                  ok -> twitter_abroad:owe_purge(Host, Name, Domains);
+                  ok -> twitter_abroad:owe_purge(ServerHost, Host, Name, Domains);
                   {error, Error} -> not_deleted(Name, Host, xmpp:format_stanza_error(Error))
               catch
                   throw:{refused, Error} -> not_deleted(Name, Host, xmpp:format_stanza_error(Error));

@@ -23,8 +23,9 @@
              | singles.
 -type job() :: #{server_host := binary(), host := binary(), peer := twitter_outbox:peer(),
                  table := twitter_outbox:table(), author := twitter_nif:jid(), jid := jid:jid()}.
--type ending() :: {sent, Author :: twitter_nif:jid()} | unreachable | busy | refused | senseless.
-%% Sent; no answer; an answer that says later; the server does not take our relays; it gives no sensible answer.
+-type ending() :: {sent, Author :: twitter_nif:jid()} | unreachable | busy | {refused, relay | multicast}
+                | senseless.
+%% Sent; no answer; an answer that says later; the service does not want this; it gives no sensible answer.
 
 %% @doc Sends all that is owed of the author to that server.
 -spec start_link(ServerHost :: binary(), twitter_outbox:peer(), Author :: twitter_nif:jid(), way()) -> pid().
@@ -44,7 +45,9 @@ run(#{author := Author} = Job, Way) ->
              throw:{stopped, Ending} -> Ending
          end).
 
-all(#{table := Table, peer := Peer, author := Author} = Job, Way) ->
+all(#{table := Table, peer := {Host, _} = Peer, author := Author} = Job, Way) ->
+    %% It may have begun to serve its users before it serves its pubsub host.
+    _ = [throw({stopped, busy}) || twitter_service:find(Host) =:= error],
     case twitter_outbox:take(Table, Peer, Author) of
         none ->
             ok;

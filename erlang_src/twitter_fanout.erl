@@ -6,9 +6,8 @@
 %%% that is stopped first sends what it has.
 %%%
 %%% What it has is in {@link twitter_backlog}, and how far it has come with a post in the core. So a worker
-%%% that is killed loses nothing: the next one goes on, and each session gets each post once. Recipients on
-%%% other servers too, but for one: the router cannot be asked whether it was told, so whoever stood first
-%%% when the worker was killed may not get the post, rather than get it twice. It is stored, and read.
+%%% that is killed loses nothing: the next one goes on, and each session gets each post once. To other servers
+%%% a post is owed from the moment the worker begins it: see {@link twitter_abroad}.
 -module(twitter_fanout).
 -behaviour(gen_server).
 
@@ -346,12 +345,12 @@ to_own(#{host := Host, author := Author, publisher := Publisher, what := What}, 
 news({item, _Id, _Payload}) -> post;
 news({retract, _Ids}) -> retraction.
 
-noted(none, Key, Post, #state{table = Table}) ->
+noted(none, Key, Post, #state{table = Table, server_host = ServerHost}) ->
     %% Nobody sees what a crash could take back; and it leaves the author's answer the first turn.
     _ = twitter_store:sync(),
     ok = twitter_watch:sync(),
     Fanout = recipients(Post),
-    ok = owe(Post, Fanout),
+    ok = owe(ServerHost, Post, Fanout),
     ok = twitter_backlog:begun(Table, Key, Fanout),
     Fanout;
 noted(Fanout, _Key, Post, _State) ->
@@ -362,9 +361,12 @@ noted(Fanout, _Key, Post, _State) ->
     Fanout.
 
 %% Other servers get it when they can: see {@link twitter_link}. What was heard is not told any further.
-owe(#{readers := _}, _Fanout) -> ok;
-owe(#{scope := everybody} = Post, Fanout) -> twitter_abroad:owe(Post, twitter_nif:domains(Fanout));
-owe(#{scope := sessions}, _Fanout) -> ok.
+owe(_ServerHost, #{readers := _}, _Fanout) ->
+    ok;
+owe(ServerHost, #{scope := everybody} = Post, Fanout) ->
+    twitter_abroad:owe(ServerHost, Post, twitter_nif:domains(Fanout));
+owe(_ServerHost, #{scope := sessions}, _Fanout) ->
+    ok.
 
 recipients(#{author := Author, readers := _} = Post) ->
     twitter_nif:recipients(Author, lines(Post), twitter_sessions:here(), ejabberd_option:hosts());

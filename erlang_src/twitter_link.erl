@@ -20,12 +20,14 @@
 -define(SINGLES, 4).
 %% So often one answer may make no sense before what it is about is dropped.
 -define(MAX_FAILED, 3).
+%% So often there may be none, though others had one just before.
+-define(MAX_SUSPECTED, 5).
 %% So long those rest whose turn ended in a crash.
 -define(CRASHED_MS, 5_000).
 %% What is owed to a server is kept so long; to one without relays, if it cannot be reached, so long.
 -define(KEEP_S, 3 * 86_400).
 -define(KEEP_SINGLES_S, 300).
-%% So long a server gets no relays that has refused one.
+%% So long a server gets none of what it has refused.
 -define(REFUSED_S, 600).
 %% What comes from a server makes a link try again so often at most.
 -define(HEARD_MS, 1_000).
@@ -35,6 +37,7 @@
 -record(state, {server_host :: binary(),
                 peer :: twitter_outbox:peer(),
                 table :: twitter_outbox:table(),
+                %% What it was able to do when that was looked at last.
                 known = none :: twitter_peer:known() | none,
                 asking = none :: pid() | none,
                 couriers = #{} :: #{pid() => twitter_nif:jid()},
@@ -89,7 +92,7 @@ handle_info({rested, Author}, #state{resting = Resting} = State) ->
     continue(State#state{resting = maps:remove(Author, Resting)});
 handle_info({'EXIT', Asker, Reason}, #state{asking = Asker} = State) ->
     case Reason of
-        {answer, {ok, Known}} -> continue(State#state{asking = none, known = Known});
+        {answer, {ok, _Known}} -> continue(State#state{asking = none});
         _Unreachable -> continue(unreachable(State#state{asking = none}))
     end;
 handle_info({'EXIT', Courier, Reason}, #state{couriers = Couriers} = State) when is_map_key(Courier, Couriers) ->
@@ -107,14 +110,20 @@ now_ms() ->
 
 continue(#state{timer = Timer} = State) when Timer =/= none ->
     {noreply, settled(State)};
-continue(#state{known = none, asking = none, table = Table, peer = Peer} = State) ->
-    case twitter_outbox:is_owed(Table, Peer) of
-        true -> {noreply, ask(State)};
-        false -> leave(State)
-    end;
 continue(#state{asking = Asker} = State) when Asker =/= none ->
     {noreply, State};
-continue(#state{couriers = Couriers} = State) ->
+continue(#state{table = Table, peer = {_, Domain} = Peer} = State) ->
+    case twitter_peer:known(Domain) of
+        {ok, Known} ->
+            go_on(State#state{known = Known});
+        unknown ->
+            case twitter_outbox:is_owed(Table, Peer) of
+                true -> {noreply, ask(State)};
+                false -> go_on(State)
+            end
+    end.
+
+go_on(#state{couriers = Couriers} = State) ->
     case map_size(Couriers) < width(State) andalso next(State) of
         {ok, Author} -> continue(send(Author, State));
         none when map_size(Couriers) =:= 0 -> nobody_suits(State);
@@ -137,11 +146,14 @@ width(State) ->
     end.
 
 way(#state{known = #{relay := Relay, multicast := Multicast}, table = Table, peer = Peer}) ->
-    case Relay =:= none orelse twitter_outbox:refused(Table, Peer) of
-        false -> {relay, Relay};
-        true when Multicast =:= none -> singles;
-        true -> {multicast, Multicast}
+    case {takes(Relay, Table, Peer, relay), takes(Multicast, Table, Peer, multicast)} of
+        {true, _} -> {relay, Relay};
+        {false, true} -> {multicast, Multicast};
+        {false, false} -> singles
     end.
+
+takes(none, _Table, _Peer, _Offer) -> false;
+takes(_Service, Table, Peer, Offer) -> not twitter_outbox:refused(Table, Peer, Offer).
 
 next(#state{table = Table, peer = Peer, former = Former, couriers = Couriers, resting = Resting}) ->
     Busy = maps:from_keys(maps:values(Couriers), true),
@@ -174,29 +186,38 @@ settled(State) ->
 
 ended({sent, Author}, Author, #state{failed = Failed} = State) ->
     State#state{failures = 0, failed = maps:remove(Author, Failed)};
+ended(unreachable, Author, #state{failures = 0} = State) ->
+    %% Others were reached just now: it may be what this one was sent that ends the connection.
+    unreachable(suspected(Author, ?MAX_SUSPECTED, State));
 ended(unreachable, _Author, State) ->
     unreachable(State);
 ended(busy, _Author, State) ->
     unreachable(State);
-ended(refused, _Author, #state{table = Table, peer = {_, Domain} = Peer} = State) ->
+ended({refused, Offer}, _Author, #state{table = Table, peer = {_, Domain} = Peer} = State) ->
     %% It may have other services by now.
     ok = twitter_peer:forget(Domain),
-    ok = twitter_outbox:refuse(Table, Peer, ?REFUSED_S),
+    ok = twitter_outbox:refuse(Table, Peer, Offer, ?REFUSED_S),
     State#state{known = none};
-ended(senseless, Author, #state{table = Table, peer = Peer, failed = Failed} = State) ->
-    case maps:get(Author, Failed, 0) + 1 of
-        ?MAX_FAILED ->
-            ?WARNING_MSG("What ~ts posted is not sent to ~ts, which gives no sensible answer",
-                         [Author, element(2, Peer)]),
-            ok = twitter_outbox:done(Table, Peer, Author),
-            ok = count(dropped, 1, State),
-            State#state{failed = maps:remove(Author, Failed)};
-        Times ->
-            rest(Author, twitter_nif:retry_after(Times), State#state{failed = Failed#{Author => Times}})
+ended(senseless, Author, State) ->
+    case suspected(Author, ?MAX_FAILED, State) of
+        #state{failed = #{Author := Times}} = Failed -> rest(Author, twitter_nif:retry_after(Times), Failed);
+        Dropped -> Dropped
     end;
 ended(_Crashed, Author, State) ->
     %% Its log says why: mostly storage that fails.
     rest(Author, ?CRASHED_MS, State).
+
+%% What gives no good answer again and again is dropped: whoever comes after it is worth more.
+suspected(Author, Max, #state{table = Table, peer = {_, Domain} = Peer, failed = Failed} = State) ->
+    case maps:get(Author, Failed, 0) + 1 of
+        Max ->
+            ?WARNING_MSG("What ~ts posted is not sent to ~ts, which gives no sensible answer", [Author, Domain]),
+            ok = twitter_outbox:done(Table, Peer, Author),
+            ok = count(dropped, 1, State),
+            State#state{failed = maps:remove(Author, Failed)};
+        Times ->
+            State#state{failed = Failed#{Author => Times}}
+    end.
 
 rest(Author, Ms, #state{resting = Resting} = State) ->
     _ = erlang:send_after(Ms, self(), {rested, Author}),

@@ -50,6 +50,10 @@ heard({Stanza, _State} = Received) ->
     Table = twitter_outbox:name(ejabberd_router:host_of_route(To)),
     lists:foreach(fun(Link) -> Link ! heard end,
                   [Link || Domain <- [From | above(From)], Link <- twitter_outbox:waiting(Table, Domain)]),
+    case Stanza of
+        #message{type = error, id = <<"twitter-", _/binary>> = Id} -> ok = twitter_outbox:came_back(Table, Id);
+        _ -> ok
+    end,
     Received.
 
 above(Domain) ->

@@ -19,7 +19,7 @@
 -export([recipients/4, domains/1, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
 -export([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
          roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/4,
-         remembered_recheck/3]).
+         remembered_readers/3, remembered_recheck/3]).
 -export([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
 -export([audience_bucket/1, audience_digest/1, audience_is_open/1, audience_unsure/1, audience_assume/4,
          audience_seal/2, audience_next/2, audience_admit/3, audience_dismiss/2, audience_readers/2]).
@@ -45,7 +45,7 @@
 -nifs([recipients/4, domains/1, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
 -nifs([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
        roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/4,
-       remembered_recheck/3]).
+       remembered_readers/3, remembered_recheck/3]).
 -nifs([index_new/2, set_budgets/3, memory/1, hold_new/0, hold/3, release/1]).
 -nifs([audience_bucket/1, audience_digest/1, audience_is_open/1, audience_unsure/1, audience_assume/4,
        audience_seal/2, audience_next/2, audience_admit/3, audience_dismiss/2, audience_readers/2]).
@@ -288,6 +288,10 @@ sees(_Rosters, _Reader, _Authors) -> erlang:nif_error(nif_not_loaded).
 -spec remembered_recipients(rosters(), Author :: jid(), Here :: [{Domain :: binary(), online()}],
                             Hosts :: [binary()]) -> {ok, fanout()} | {error, not_loaded}.
 remembered_recipients(_Rosters, _Author, _Here, _Hosts) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Who on a domain may see the author, if his roster is loaded; in no order. Cost: as his roster is long.
+-spec remembered_readers(rosters(), Author :: jid(), Domain :: binary()) -> {ok, [jid()]} | {error, not_loaded}.
+remembered_readers(_Rosters, _Author, _Domain) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc As {@link recheck/2}, with the roster that is remembered.
 -spec remembered_recheck(rosters(), Author :: jid(), fanout()) -> {ok, checked} | {error, not_loaded}.

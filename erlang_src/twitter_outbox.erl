@@ -12,7 +12,8 @@
 -export([new/1, name/1, last/3, owe/5, owe_nobody/4, told/3, told/4, tell/4]).
 -export([peers/1, is_owed/2, next/4, take/3, note/4, done/3, expire/3, version/1]).
 -export([spend/3, grant/4]).
--export([link/2, linked/1, linked/2, register/3, unregister/2, waiting/2, await/4, refused/2, refuse/3]).
+-export([link/2, linked/1, linked/2, register/3, unregister/2, waiting/2, await/4, refused/3, refuse/4]).
+-export([await_refusal/3, await_no_refusal/2, came_back/2]).
 -export([bucket/1, buckets/0, write/2, read/1]).
 -export_type([table/0, peer/0, change/0, work/0, moment/0]).
 
@@ -322,15 +323,36 @@ await(Table, Domain, Link, false) ->
     true = ets:delete(Table, {waiting, Domain, Link}),
     ok.
 
-%% @doc Whether a server that takes relays has refused ours of late.
--spec refused(table(), peer()) -> boolean().
-refused(Table, Peer) ->
-    erlang:monotonic_time(second) < found(Table, {refused, Peer}, -1 bsl 60).
+%% @doc Whether a server has refused of late what its service offers.
+-spec refused(table(), peer(), relay | multicast) -> boolean().
+refused(Table, Peer, Offer) ->
+    erlang:monotonic_time(second) < found(Table, {refused, Peer, Offer}, -1 bsl 60).
 
--spec refuse(table(), peer(), Seconds :: pos_integer()) -> ok.
-refuse(Table, Peer, Seconds) ->
-    true = ets:insert(Table, {{refused, Peer}, erlang:monotonic_time(second) + Seconds}),
+-spec refuse(table(), peer(), relay | multicast, Seconds :: pos_integer()) -> ok.
+refuse(Table, Peer, Offer, Seconds) ->
+    true = ets:insert(Table, {{refused, Peer, Offer}, erlang:monotonic_time(second) + Seconds}),
     ok.
+
+%% @doc The process wants to know if a message with that id comes back as an error: it is sent `{refused, Id}'.
+-spec await_refusal(table(), Id :: binary(), pid()) -> ok.
+await_refusal(Table, Id, Courier) ->
+    true = ets:insert(Table, {{message, Id}, Courier}),
+    ok.
+
+-spec await_no_refusal(table(), Id :: binary()) -> ok.
+await_no_refusal(Table, Id) ->
+    true = ets:delete(Table, {message, Id}),
+    ok.
+
+%% @doc A message came back.
+-spec came_back(table(), Id :: binary()) -> ok.
+came_back(Table, Id) ->
+    try found(Table, {message, Id}, none) of
+        none -> ok;
+        Courier -> Courier ! {refused, Id}, ok
+    catch
+        error:badarg -> ok
+    end.
 
 %% @doc Whether so many messages may be sent to a server before it has answered once more.
 -spec spend(table(), peer(), pos_integer()) -> boolean().

@@ -47,15 +47,20 @@
 ask(Host, Domain) ->
     case remembered(Domain) of
         unknown ->
-            Name = gen_mod:get_module_proc(mod_pubsub:serverhost(Host), ?MODULE),
-            try
-                gen_server:call(Name, {ask, Host, Domain}, infinity)
-            catch
-                %% The plugin stops, or was killed.
-                exit:{_, {gen_server, call, _}} -> {error, unreachable}
+            case twitter_service:find(Host) of
+                {ok, #{server_host := ServerHost}} -> ask(ServerHost, Host, Domain);
+                error -> {error, unreachable}
             end;
         Answer ->
             Answer
+    end.
+
+ask(ServerHost, Host, Domain) ->
+    try
+        gen_server:call(gen_mod:get_module_proc(ServerHost, ?MODULE), {ask, Host, Domain}, infinity)
+    catch
+        %% The plugin stops, or was killed.
+        exit:{_, {gen_server, call, _}} -> {error, unreachable}
     end.
 
 %% @doc What is remembered of a server. Cost: one look into a table.

@@ -94,7 +94,8 @@ post(#{id := Id, at := At, changed := Changed, payload := Payload}, Version, As)
                changed -> Changed;
                _ -> As
            end,
-    {{item, Id, twitter_store:micros(At), Said, Payload}, ?OVERHEAD + byte_size(Id) + erlang:external_size(Payload)};
+    Bytes = lists:sum([byte_size(fxml:element_to_binary(El)) || #xmlel{} = El <- Payload]),
+    {{item, Id, twitter_store:micros(At), Said, Payload}, ?OVERHEAD + byte_size(Id) + Bytes};
 post(_GoneOrOwedByItself, _Version, _As) ->
     nothing.
 
@@ -163,7 +164,7 @@ put_changes(Job, Service, Relay, Changes, Audience) ->
 answer(Job, Service, El) ->
     case twitter_relay:answer(twitter_courier:ask(Job, Service, set, El)) of
         later -> throw({stopped, busy});
-        Refused when Refused =:= forbidden; Refused =:= no_relay -> throw({stopped, refused});
+        Refused when Refused =:= forbidden; Refused =:= no_relay -> throw({stopped, {refused, relay}});
         failed -> throw({stopped, senseless});
         Answer -> Answer
     end.

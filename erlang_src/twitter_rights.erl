@@ -7,7 +7,7 @@
 -include_lib("ejabberd/include/mod_roster.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([recipients/1, recheck/2, who_let_see/3, forget/1, bytes/1]).
+-export([recipients/1, recheck/2, readers/2, who_let_see/3, forget/1, bytes/1]).
 -export([subject/0, begun/0, changes/2, changed/2, ended/1]).
 
 %% What is remembered takes so many bytes at most, about.
@@ -36,6 +36,17 @@ recheck(Fanout, Author) ->
     case remembered(Author, fun(Rosters) -> twitter_nif:remembered_recheck(Rosters, Name, Fanout) end) of
         {ok, checked} -> ok;
         error -> twitter_nif:recheck(Fanout, twitter_roster:lines(Author))
+    end.
+
+%% @doc The contacts on another server whom an author's roster lets see him.
+-spec readers(Author :: jid:jid(), Domain :: binary()) -> [twitter_nif:jid()].
+readers(Author, Domain) ->
+    Name = jid:encode(Author),
+    case remembered(Author, fun(Rosters) -> twitter_nif:remembered_readers(Rosters, Name, Domain) end) of
+        {ok, Readers} -> Readers;
+        error -> [jid:encode({User, Domain, <<>>})
+                  || {User, Server, _Name, Subscription} <- twitter_roster:lines(Author), Server =:= Domain,
+                     Subscription =:= from orelse Subscription =:= both]
     end.
 
 %% @doc Those of a vhost's users whose rosters let this reader, a bare JID, see them.

@@ -108,13 +108,15 @@ count_readers(Author) ->
     ok = twitter_watch:sync(),
     length([Reader || Reader <- Readers, not hides(Author, Reader)]).
 
-%% @doc The contacts on another server who may see a local author now. Cost: his roster is read.
+%% @doc The contacts on another server who may see a local author now.
 -spec readers(Author :: jid:jid(), Domain :: binary()) -> [twitter_nif:jid()].
 readers(Author, Domain) ->
-    Readers = [jid:make(User, Server) || {User, Server, _Name, Subscription} <- lines(Author), Server =:= Domain,
-                                         Subscription =:= from orelse Subscription =:= both],
     ok = twitter_watch:sync(),
-    [jid:encode(Reader) || Reader <- Readers, not hides(Author, Reader)].
+    Readers = twitter_rights:readers(Author, Domain),
+    case may_block(Author) of
+        true -> [Reader || Reader <- Readers, not hides(Author, bare(Reader))];
+        false -> Readers
+    end.
 
 %% @doc The other servers on which somebody may see a local author now.
 -spec domains(Author :: jid:jid()) -> [binary()].

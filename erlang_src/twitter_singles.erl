@@ -89,8 +89,14 @@ page(Job, {Service, Max} = Multicast, Messages, Readers, Work) ->
     ok = twitter_watch:sync(),
     Noted = Work#{sent_to := lists:last(Portion)},
     ok = twitter_courier:note(Job, Noted),
-    ok = to_many(Job, Service, Messages, [Reader || Reader <- Portion, may_see(Job, Reader)]),
-    page(Job, Multicast, Messages, Others, Noted).
+    case to_many(Job, Service, Messages, [Reader || Reader <- Portion, may_see(Job, Reader)]) of
+        taken ->
+            page(Job, Multicast, Messages, Others, Noted);
+        refused ->
+            %% None of them has got it.
+            ok = twitter_courier:note(Job, Work),
+            throw({stopped, {refused, multicast}})
+    end.
 
 %% Rights are those of the moment.
 may_see(#{jid := Author}, Reader) ->
@@ -109,14 +115,25 @@ to_one(Job, Messages, Reader, Work) ->
     end,
     Noted.
 
+%% A service that does not want this says so with an error, which comes before the answer to what it is asked then.
 to_many(_Job, _Service, _Messages, []) ->
-    ok;
-to_many(Job, Service, Messages, Readers) ->
+    taken;
+to_many(#{table := Table} = Job, Service, Messages, Readers) ->
+    Id = <<"twitter-", (p1_rand:get_string())/binary>>,
+    ok = twitter_outbox:await_refusal(Table, Id, self()),
     Addresses = #addresses{list = [#address{type = bcc, jid = twitter_roster:bare(Reader)} || Reader <- Readers]},
     lists:foreach(fun(#message{sub_els = Els} = Message) ->
-                          ejabberd_router:route(Message#message{to = jid:make(Service), sub_els = Els ++ [Addresses]})
+                          ejabberd_router:route(Message#message{id = Id, to = jid:make(Service),
+                                                                sub_els = Els ++ [Addresses]})
                   end, Messages),
-    count(Job, routed, length(Messages)).
+    _ = twitter_courier:ask(Job, Service, get, #ping{}),
+    ok = twitter_outbox:await_no_refusal(Table, Id),
+    receive
+        {refused, Id} -> refused
+    after 0 ->
+            ok = count(Job, routed, length(Messages)),
+            taken
+    end.
 
 %% The server has answered of late, and not been sent much since; or answers now.
 is_there(#{table := Table, peer := Peer} = Job, Whom, Messages) ->

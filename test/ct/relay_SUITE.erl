@@ -261,6 +261,7 @@ some_were_missed(Config) ->
 all_were_missed(Config) ->
     Alice = author(Config, []),
     [twitter_requests:publish(Alice, integer_to_binary(N)) || N <- lists:seq(1, 60)],
+    true = is_quiet(Config),
     ok = contact(Config, Alice, <<"bob">>, both),
     ok = twitter_played:answer(elsewhere(Config), [{missed, none}]),
     _ = twitter_requests:publish(Alice, <<"61">>),

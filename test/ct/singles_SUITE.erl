@@ -16,6 +16,7 @@
     what_is_old_is_not_sent/1,
     one_for_many/1,
     one_for_many_has_no_stranger/1,
+    one_for_many_is_refused/1,
     no_error_was_logged/1
 ]).
 
@@ -35,6 +36,7 @@ all() ->
         what_is_old_is_not_sent,
         one_for_many,
         one_for_many_has_no_stranger,
+        one_for_many_is_refused,
         no_error_was_logged
     ].
 
@@ -49,7 +51,7 @@ init_per_testcase(no_error_was_logged, Config) ->
 init_per_testcase(Case, Config) ->
     Domain = <<(binary:replace(atom_to_binary(Case), <<"_">>, <<"-">>, [global]))/binary, ".test">>,
     Options =
-        case lists:member(Case, [one_for_many, one_for_many_has_no_stranger]) of
+        case lists:prefix("one_for_many", atom_to_list(Case)) of
             true -> #{services => [{<<"multicast.", Domain/binary>>, [?NS_ADDRESS]}]};
             false -> #{}
         end,
@@ -169,6 +171,7 @@ an_edit_comes_once(Config) ->
 what_is_old_is_not_sent(Config) ->
     Alice = author(Config, []),
     Id = twitter_requests:publish(Alice, <<"One">>),
+    true = is_quiet(Config),
     ok = contact(Config, Alice, <<"bob">>, both),
     #{dropped := Before} = counters(Config),
     Peer = {?HOST, domain(Config)},
@@ -207,6 +210,19 @@ one_for_many_has_no_stranger(Config) ->
     _ = twitter_requests:publish(Alice, <<"For nobody">>),
     true = is_quiet(Config).
 
+%% Those get it one by one who did not get it so.
+one_for_many_is_refused(Config) ->
+    Names = names(30),
+    Alice = author(Config, [{Name, both} || Name <- Names]),
+    ok = twitter_played:change(elsewhere(Config), #{refusing_after => 1}),
+    _ = twitter_requests:publish(Alice, <<"To many">>),
+    [Taken, _Refused | Others] = all(Config),
+    Got = addresses(Taken) ++ [to(Message) || Message <- Others],
+    ?assertEqual(lists:sort([jid(Config, Name) || Name <- Names]), lists:sort(Got)),
+    _ = twitter_requests:publish(Alice, <<"Again">>),
+    30 = length(all(Config)),
+    true = is_quiet(Config).
+
 no_error_was_logged(Config) ->
     twitter_cases:no_error_was_logged(Config).
 
@@ -222,7 +238,9 @@ jid(Config, Name) -> <<Name/binary, "@", (domain(Config))/binary>>.
 
 next(Config) -> twitter_played:next(elsewhere(Config)).
 
-is_quiet(Config) -> twitter_played:is_quiet(elsewhere(Config)).
+is_quiet(Config) ->
+    ?assertEqual([], all(Config)),
+    true.
 
 all(Config) ->
     ok = twitter_server:settle(server(Config), ?HOST),

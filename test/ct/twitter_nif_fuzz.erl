@@ -59,7 +59,8 @@ functions() ->
         {roster_answer, [Rosters, ?JID, 1, <<"bob@localhost">>, true]}, {roster_changes, [Rosters, ?JID]},
         {roster_changed, [Rosters, ?JID]}, {rosters_reset, [Rosters]},
         {sees, [Rosters, <<"bob@localhost">>, [?JID, <<"eve@localhost">>]]},
-        {remembered_recipients, [Rosters, ?JID, Here, [<<"localhost">>]]}, {remembered_recheck, [Rosters, ?JID, Fanout]},
+        {remembered_recipients, [Rosters, ?JID, Here, [<<"localhost">>]]}, {remembered_readers, [Rosters, ?JID, <<"localhost">>]},
+        {remembered_recheck, [Rosters, ?JID, Fanout]},
         {rates_new, []}, {take_post, [Rates, ?JID, 60, 30, 1]},
         {commands, [{true, true, true}]}, {is_command, [<<"twitter#post">>]}, {begin_command, [<<"/twitter/MyStream">>, {true, true, false}]},
         {stage_form, [{edit, {<<"1">>, true, false}}]}, {mute_spans, []}, {dialogs_new, []},
@@ -214,7 +215,7 @@ kind(Function) ->
         {offer, [roster_load, roster_answer, load, put, load_heard, put_heard, set_heard, remove]},
         {memory, [memory]},
         {summary, [summary]},
-        {result, [author_of_stored, check_draft, remembered_recipients, remembered_recheck, take_post, page, find,
+        {result, [author_of_stored, check_draft, remembered_recipients, remembered_readers, remembered_recheck, take_post, page, find,
             missed, settings_mute]}
     ],
     [Kind] = [Kind || {Kind, Functions} <- Kinds, lists:member(Function, Functions)],

@@ -31,6 +31,8 @@
     answers_as => #jid{},
     %% So many pings more are answered; all, if this is not given.
     pings => non_neg_integer(),
+    %% So many messages to services are taken, the others come back.
+    refusing_after => non_neg_integer(),
     %% Whether ejabberd cannot reach it.
     down => boolean(),
     %% Whether nothing is answered at all.
@@ -171,6 +173,10 @@ handle_info({route, #iq{type = set, sub_els = [El]} = IQ}, State) ->
     {Reply, Next} = reply(twitter_relay:decode(El), State),
     _ = [ejabberd_router:route(Answer) || Answer <- answers(IQ, Reply), not is_dead(State)],
     {noreply, came(IQ, Next)};
+handle_info({route, #message{to = #jid{luser = <<>>}} = Message}, #state{options = #{refusing_after := N}} = State) ->
+    #state{options = Options} = State,
+    _ = [come_back(Message) || N =:= 0],
+    {noreply, came(Message, State#state{options = Options#{refusing_after := max(0, N - 1)}})};
 handle_info({route, #message{} = Message}, State) ->
     {noreply, came(Message, State)};
 handle_info(_Message, State) ->
@@ -179,6 +185,12 @@ handle_info(_Message, State) ->
 -spec terminate(term(), #state{}) -> ok.
 terminate(_Reason, #state{domain = Domain, options = Options}) ->
     lists:foreach(fun ejabberd_router:unregister_route/1, routes(Domain, Options)).
+
+%% As by a connection between servers.
+come_back(#message{from = #jid{lserver = Host}} = Message) ->
+    Error = xmpp:make_error(Message, xmpp:err_not_acceptable()),
+    {#message{}, none} =
+        ejabberd_hooks:run_fold(s2s_receive_packet, ejabberd_router:host_of_route(Host), {Error, none}, []).
 
 counted(ping, #state{options = #{pings := Pings} = Options} = State) ->
     State#state{options = Options#{pings := max(0, Pings - 1)}};

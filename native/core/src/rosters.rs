@@ -274,6 +274,35 @@ impl Rosters {
         Some(recipients)
     }
 
+    /// Who on a domain may see the author, if his roster is loaded; in no order. Cost: O(readers).
+    ///
+    /// ```
+    /// use twitter_core::{jid::BareJid, rosters::Rosters};
+    /// let rosters = Rosters::new(1_000_000);
+    /// let [alice, bob, carol] = [BareJid::parse("alice@h")?, BareJid::parse("bob@b")?, BareJid::parse("carol@c")?];
+    /// rosters.load(&alice, rosters.version(&alice), [&bob, &carol]);
+    /// assert_eq!(rosters.readers_at(&alice, "b"), Some(vec!["bob@b".to_owned()]));
+    /// assert_eq!(rosters.readers_at(&bob, "b"), None);
+    /// # Ok::<(), twitter_core::jid::InvalidJid>(())
+    /// ```
+    pub fn readers_at(&self, author: &BareJid, domain: &str) -> Option<Vec<String>> {
+        let (version, list) = self.seen_by(author)?;
+        let mut readers = Vec::new();
+        for step in list.chunks(STEP) {
+            let state = self.state.read();
+            state
+                .author(author)
+                .filter(|author| author.version == version)?;
+            let names = step.iter().map(|id| state.names.name(*id));
+            readers.extend(
+                names
+                    .filter(|name| line(name).domain == domain)
+                    .map(str::to_owned),
+            );
+        }
+        Some(readers)
+    }
+
     /// Lets [`Recipients::next`] go on, without those who lost the right; `false` if the author's
     /// roster is not loaded. Cost: nothing if it has not changed, else as for [`Recipients::recheck`].
     pub fn recheck(&self, author: &BareJid, recipients: &mut Recipients) -> bool {

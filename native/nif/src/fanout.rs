@@ -283,6 +283,18 @@ fn remembered_recipients(
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
+fn remembered_readers(
+    rosters: RostersArc,
+    author: Jid,
+    domain: &str,
+) -> Result<Vec<String>, Failure> {
+    rosters
+        .0
+        .readers_at(&author.0, domain)
+        .ok_or(Failure::RosterNotLoaded)
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
 fn remembered_recheck(
     rosters: RostersArc,
     author: Jid,

@@ -76,12 +76,10 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// The stream as this reader sees it: that of an author at home as it is, for his roster is asked.
-    pub(crate) fn seen(&self, reader: Option<&str>) -> Arc<Stream> {
-        match &self.heard {
-            Some(heard) => heard.seen(&self.stream, reader),
-            None => Arc::clone(&self.stream),
-        }
+    /// What this reader sees of a stream that was heard; `None` of an author at home, whose roster is asked.
+    pub(crate) fn seen(&self, reader: Option<&str>) -> Option<Arc<Stream>> {
+        let heard = self.heard.as_ref()?;
+        Some(heard.seen(&self.stream, reader))
     }
 }
 

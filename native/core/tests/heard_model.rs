@@ -7,6 +7,7 @@
 #![allow(
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
+    clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used
 )]

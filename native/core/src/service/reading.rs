@@ -96,7 +96,7 @@ impl Service {
             if let Some(snapshot) = current.or_else(|| hold.get(asked.author)) {
                 sources.push(Source {
                     asked: *asked,
-                    seen: Arc::clone(&snapshot.stream),
+                    seen: None,
                     snapshot,
                     is_current,
                 });
@@ -161,16 +161,17 @@ impl Service {
 struct Source<'a> {
     asked: Asked<'a>,
     snapshot: Snapshot,
-    /// What the reader sees of the stream.
-    seen: Arc<Stream>,
+    /// What the reader sees of it, if that may be less than all.
+    seen: Option<Arc<Stream>>,
     /// It is from the index, not from a hold.
     is_current: bool,
 }
 
 fn timeline<'a>(sources: &'a [Source<'_>]) -> Timeline<'a> {
-    let streams = sources
-        .iter()
-        .map(|source| (source.asked.author, &*source.seen));
+    let streams = sources.iter().map(|source| {
+        let seen = source.seen.as_ref().unwrap_or(&source.snapshot.stream);
+        (source.asked.author, &**seen)
+    });
     Timeline::new(streams.collect())
 }
 

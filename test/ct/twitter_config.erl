@@ -19,7 +19,11 @@ text(#{hosts := Hosts} = Options, Port) ->
     ),
     Top = #{
         hosts => Hosts,
-        listen => [Listener | [component(Other) || Other <- maps:get(components, Options, [])]],
+        listen => [
+            Listener
+            | [component(Other) || Other <- maps:get(components, Options, [])] ++
+                [other_server(Other) || Other <- maps:get(s2s, Options, [])]
+        ],
         loglevel => info,
         auth_method => [mnesia],
         %% Hashing passwords would be most of what a test waits for.
@@ -36,6 +40,10 @@ text(#{hosts := Hosts} = Options, Port) ->
 %% Where components of any domain log in (XEP-0114): see twitter_elsewhere.
 component(Port) ->
     #{port => Port, ip => <<"127.0.0.1">>, module => ejabberd_service, password => <<"secret">>}.
+
+%% Where other servers connect: see twitter_federation.
+other_server(Port) ->
+    #{port => Port, ip => <<"127.0.0.1">>, module => ejabberd_s2s_in}.
 
 modules(Options) ->
     Stock = #{

@@ -33,6 +33,8 @@
     listener => #{atom() => twitter_yaml:value()},
     %% Ports for components.
     components => [inet:port_number()],
+    %% Ports for other servers.
+    s2s => [inet:port_number()],
     %% More options of the top level.
     options => #{atom() => twitter_yaml:value()},
     %% Environment variables of the node, as for open_port/2.

@@ -146,8 +146,14 @@ put_relay(#{table := Table, peer := Peer, author := Author} = Job, Service, Read
 put_changes(Job, Service, Relay, Changes, Audience) ->
     case answer(Job, Service, twitter_relay:relay(Relay(Changes))) of
         unknown_audience when Audience =/= told ->
-            lists:foreach(fun(Part) -> recorded = answer(Job, Service, Part) end, Audience),
-            put_changes(Job, Service, Relay, Changes, told);
+            case lists:usort([answer(Job, Service, Part) || Part <- Audience]) of
+                [recorded] ->
+                    put_changes(Job, Service, Relay, Changes, told);
+                _ ->
+                    %% As far as that server knows none of them is a contact of the author's.
+                    ok = count(Job, dropped),
+                    recorded
+            end;
         not_taken when length(Changes) > 1 ->
             %% The others may be.
             lists:last([put_changes(Job, Service, Relay, [Change], Audience) || Change <- Changes]);

@@ -18,7 +18,7 @@ export TWITTER_WALK := $(abspath $(TARGET))/release/twitter_walk
 # Users, contacts and posts of each in the simulation: 3 GB and some minutes.
 SIMULATION ?= 1000000 50 10
 
-.PHONY: help deps build model demo test check ct soak slixmpp fuzz bench bench-core bench-server screenshots \
+.PHONY: help deps build model demo test check ct soak slixmpp fuzz bench bench-core bench-server bench-federation screenshots \
 	clean
 
 help:
@@ -39,6 +39,7 @@ help:
 	@echo "               SIMULATION='20000 50 10' takes fewer, with contacts and posts of each"
 	@echo 'make bench-server  posts over real connections, beside PEP and others; ARGS=--quick'
 	@echo '               takes about two minutes, ARGS=--help shows the options'
+	@echo 'make bench-federation  a post to 1,000 and 10,000 followers on another server: stanzas, bytes, CPU'
 	@echo 'make screenshots  the pictures of the README, by a real Psi'
 	@echo 'make clean     remove everything that was built'
 
@@ -83,6 +84,7 @@ fuzz:
 bench:
 	$(MAKE) bench-core
 	$(MAKE) bench-server
+	$(MAKE) bench-federation
 
 bench-core: build
 	cargo bench --locked -p twitter_core --bench timeline --bench fanout --bench words
@@ -93,6 +95,9 @@ bench-core: build
 bench-server: build
 	cargo build --release --locked -p twitter_load
 	@bench/end_to_end/run.escript $(ARGS)
+
+bench-federation: build
+	@bench/federation/run.escript $(ARGS)
 
 screenshots: build
 	@$(PYTHON) test/support/screenshots.py

@@ -29,7 +29,7 @@ nothing_is_left_of_processes_that_were_killed(Config) ->
     nothing_is_left(Config, fun(Server) ->
         [
             ok = twitter_inside:await_other(Server, Name, twitter_inside:kill(Server, Name))
-         || Name <- [twitter_sessions_localhost, twitter_watch_localhost]
+         || Name <- [twitter_sessions_localhost, twitter_watch_localhost, twitter_inbox_localhost]
         ]
     end).
 

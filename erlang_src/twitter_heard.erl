@@ -94,8 +94,11 @@ missed(_Relay, _Stream) -> recorded.
 single(#{host := Host} = Service, Author, #{from := From, reader := Reader, changes := Changes, sent := Sent}) ->
     writing(Service, Author,
             fun() ->
-                    Stream = twitter_heard_store:create(twitter_heard_store:open(Host, Author)),
-                    _ = changed(Changes, about(Service, From, {single, Reader}, Sent), Stream),
+                    %% Not for one whose account is being deleted: what he may see would be left.
+                    #jid{luser = LUser, lserver = LServer} = twitter_roster:bare(Reader),
+                    _ = [changed(Changes, about(Service, From, {single, Reader}, Sent),
+                                 twitter_heard_store:create(twitter_heard_store:open(Host, Author)))
+                         || ejabberd_auth:user_exists(LUser, LServer)],
                     ok
             end).
 
@@ -105,22 +108,28 @@ about(Service, From, Whom, Sent) ->
 
 %%% Changes, in the author's writer
 
-writing(#{index := Index} = Service, Author, Write) ->
+writing(Service, Author, Write) ->
+    Result = in_writer(Service, Author, Write),
+    ok = synced(),
+    Result.
+
+in_writer(#{index := Index} = Service, Author, Write) ->
     ok = twitter_tables:check_pubsub(),
-    Result = twitter_writer:run(
-               Service, Author,
-               fun() ->
-                       try
-                           Write()
-                       catch
-                           Class:Reason:Stacktrace ->
-                               %% Nobody knows how far it came.
-                               ok = twitter_nif:forget(Index, Author),
-                               erlang:raise(Class, Reason, Stacktrace)
-                       end
-               end),
+    twitter_writer:run(Service, Author,
+                       fun() ->
+                               try
+                                   Write()
+                               catch
+                                   Class:Reason:Stacktrace ->
+                                       %% Nobody knows how far it came.
+                                       ok = twitter_nif:forget(Index, Author),
+                                       erlang:raise(Class, Reason, Stacktrace)
+                               end
+                       end).
+
+synced() ->
     case twitter_store:sync() of
-        ok -> Result;
+        ok -> ok;
         {error, Error} -> throw({refused, Error})
     end.
 
@@ -383,24 +392,26 @@ readers(Host, Author, Seq) ->
 %% @doc The account of a reader was deleted: who gets that name later may see nothing of what was for him.
 -spec forget_reader(twitter_service:served(), Reader :: twitter_nif:jid()) -> ok.
 forget_reader(#{host := Host} = Service, Reader) ->
-    lists:foreach(fun(Author) -> dismiss(Service, Author, Reader) end, twitter_heard_store:authors(Host)).
+    lists:foreach(fun(Author) -> dismiss(Service, Author, Reader) end, twitter_heard_store:authors(Host)),
+    synced().
 
 dismiss(#{host := Host} = Service, Author, Reader) ->
-    writing(Service, Author,
-            fun() ->
-                    #{audience := Audience} = Stream = twitter_heard_store:open(Host, Author),
-                    Number = twitter_nif:audience_bucket(Reader),
-                    Before = twitter_heard_store:bucket(Stream, Number),
-                    case twitter_nif:audience_dismiss(Before, Reader) of
-                        Before ->
-                            ok;
-                        Rows ->
-                            %% The author's server thinks that he is still among the audience: it has to tell
-                            %% that anew, or nobody of that name would ever be.
-                            Buckets = lists:keystore(Number, 1, twitter_heard_store:buckets(Stream), {Number, Rows}),
-                            {Sealed, Closed} = twitter_nif:audience_seal(Audience, Buckets),
-                            Changed = lists:ukeymerge(1, lists:keysort(1, Closed), [{Number, Rows}]),
-                            _ = twitter_heard_store:rewrite(Stream, Changed, Stream#{audience := Sealed}),
-                            rows_changed(Service, Stream, Changed)
-                    end
-            end).
+    in_writer(
+      Service, Author,
+      fun() ->
+              #{audience := Audience} = Stream = twitter_heard_store:open(Host, Author),
+              Number = twitter_nif:audience_bucket(Reader),
+              Before = twitter_heard_store:bucket(Stream, Number),
+              case twitter_nif:audience_dismiss(Before, Reader) of
+                  Before ->
+                      ok;
+                  Rows ->
+                      %% The author's server thinks that he is still among the audience: it has to tell
+                      %% that anew, or nobody of that name would ever be.
+                      Buckets = lists:keystore(Number, 1, twitter_heard_store:buckets(Stream), {Number, Rows}),
+                      {Sealed, Closed} = twitter_nif:audience_seal(Audience, Buckets),
+                      Changed = lists:ukeymerge(1, lists:keysort(1, Closed), [{Number, Rows}]),
+                      _ = twitter_heard_store:rewrite(Stream, Changed, Stream#{audience := Sealed}),
+                      rows_changed(Service, Stream, Changed)
+              end
+      end).

@@ -47,6 +47,8 @@
                 failures = 0 :: non_neg_integer(),
                 timer = none :: reference() | none,
                 tried = 0 :: integer(),
+                %% Something came from there since that was begun which is under way.
+                heard = false :: boolean(),
                 %% Authors of whom something made no sense, how often; and whose turn is later for that.
                 failed = #{} :: #{twitter_nif:jid() => pos_integer()},
                 resting = #{} :: #{twitter_nif:jid() => true},
@@ -77,17 +79,22 @@ handle_cast(_Message, State) ->
     {noreply, State}.
 
 %% @private
--spec handle_info(owed | heard | {rested, twitter_nif:jid()} | {timeout, reference(), try_again} | {'EXIT', pid(), term()} | term(), #state{}) ->
+-spec handle_info(owed | heard | {rested, twitter_nif:jid()} | {timeout, reference(), try_again | heard} | {'EXIT', pid(), term()} | term(), #state{}) ->
           {noreply, #state{}} | {stop, term(), #state{}}.
 handle_info(owed, State) ->
     continue(State);
-handle_info(heard, #state{timer = Timer, tried = Tried} = State) when Timer =/= none ->
+handle_info(heard, #state{timer = none} = State) ->
+    %% What is under way may fail all the same: it was begun before.
+    {noreply, State#state{heard = true}};
+handle_info(heard, #state{tried = Tried} = State) ->
     case Tried + ?HEARD_MS - now_ms() of
-        Early when Early > 0 -> {noreply, later(Early, State)};
+        Early when Early > 0 -> {noreply, later(Early, heard, State)};
         _ -> {noreply, heard(State)}
     end;
+handle_info({timeout, Timer, heard}, #state{timer = Timer} = State) ->
+    {noreply, heard(State)};
 handle_info({timeout, Timer, try_again}, #state{timer = Timer} = State) ->
-    continue(awake(State));
+    continue(State#state{timer = none});
 handle_info({rested, Author}, #state{resting = Resting} = State) ->
     continue(State#state{resting = maps:remove(Author, Resting)});
 handle_info({'EXIT', Asker, Reason}, #state{asking = Asker} = State) ->
@@ -185,7 +192,7 @@ settled(State) ->
 %%% What became of it
 
 ended({sent, Author}, Author, #state{failed = Failed} = State) ->
-    State#state{failures = 0, failed = maps:remove(Author, Failed)};
+    answered(State#state{failed = maps:remove(Author, Failed)});
 ended(unreachable, Author, #state{failures = 0} = State) ->
     %% Others were reached just now: it may be what this one was sent that ends the connection.
     unreachable(suspected(Author, ?MAX_SUSPECTED, State));
@@ -231,7 +238,17 @@ unreachable(#state{server_host = ServerHost, table = Table, peer = {_, Domain} =
         0 -> ok;
         Expired -> ok = count(dropped, Expired, State)
     end,
-    later(twitter_nif:retry_after(Failures + 1), State#state{failures = Failures + 1, known = none}).
+    Failed = State#state{failures = Failures + 1, known = none},
+    case Failed of
+        #state{heard = true} -> later(?HEARD_MS, heard, Failed);
+        _ -> later(twitter_nif:retry_after(Failures + 1), try_again, Failed)
+    end.
+
+answered(#state{failures = 0} = State) ->
+    State;
+answered(#state{table = Table, peer = {_, Domain}} = State) ->
+    ok = twitter_outbox:await(Table, Domain, self(), false),
+    State#state{failures = 0, heard = false}.
 
 keep(#state{known = none}) -> ?KEEP_S;
 keep(State) ->
@@ -246,14 +263,9 @@ count(Counter, N, #state{server_host = ServerHost}) ->
         error -> ok
     end.
 
-later(Ms, #state{timer = Before} = State) ->
+later(Ms, Why, #state{timer = Before} = State) ->
     _ = [erlang:cancel_timer(Before) || Before =/= none],
-    State#state{timer = erlang:start_timer(Ms, self(), try_again)}.
-
-awake(#state{timer = Timer, table = Table, peer = {_, Domain}} = State) ->
-    _ = erlang:cancel_timer(Timer),
-    ok = twitter_outbox:await(Table, Domain, self(), false),
-    State#state{timer = none}.
+    State#state{timer = erlang:start_timer(Ms, self(), Why)}.
 
 %% What was found out while it could not be reached is out of date, for ejabberd too: it refuses for a while to
 %% connect to where it could not.
@@ -267,7 +279,7 @@ heard(#state{peer = {Host, Domain}} = State) ->
                end,
     lists:foreach(fun(Connection) -> ejabberd_s2s_out:update_state(Connection, {?MODULE, try_again, []}) end,
                   [Pid || Service <- Services, Pid <- ejabberd_s2s:get_connections_pids({Host, Service})]),
-    later(?SETTLE_MS, State#state{failures = 1, tried = now_ms()}).
+    later(?SETTLE_MS, try_again, State#state{failures = 1, heard = false, tried = now_ms()}).
 
 %% @private
 -spec try_again(map()) -> map().

@@ -17,6 +17,7 @@
     who_is_blocked_finds_nothing/1,
     who_is_blocked_later_loses_what_he_had/1,
     who_was_removed_loses_what_he_had/1,
+    nobody_there_wants_it/1,
     both_sides_post/1,
     the_authors_server_is_browsed_from_elsewhere/1,
     a_reader_from_elsewhere_publishes_nothing/1,
@@ -48,6 +49,7 @@ all() ->
         who_is_blocked_finds_nothing,
         who_is_blocked_later_loses_what_he_had,
         who_was_removed_loses_what_he_had,
+        nobody_there_wants_it,
         both_sides_post,
         the_authors_server_is_browsed_from_elsewhere,
         a_reader_from_elsewhere_publishes_nothing,
@@ -178,6 +180,22 @@ each_reader_of_a_stock_server_gets_it_once(Config) ->
     [?assertMatch([_], twitter_federation:posts(Config, a, Reader)) || Reader <- Readers],
     Told = [fxml:get_tag_attr_s(<<"to">>, Stanza) || Stanza <- carried(Config, a, c), (twitter_events:is_event())(Stanza)],
     ?assertEqual(lists:sort([twitter_client:bare(Reader) || Reader <- Readers]), lists:sort(Told)).
+
+%% His roster has her no more, hers still has him: his server does not take what is for nobody else. He gets all when he
+%% is back.
+nobody_there_wants_it(Config) ->
+    {Alice, [Bob]} = friends(Config, [{b, <<"bob">>}]),
+    [Author, Reader] = [twitter_cases:user(Client) || Client <- [Alice, Bob]],
+    ok = twitter_federation:set_contact(Config, Reader, Author, remove),
+    ok = twitter_federation:set_contact(Config, Author, Reader, both),
+    Before = publish(Alice, [<<"1">>]),
+    ?assertEqual([], twitter_federation:posts(Config, a, Bob)),
+    ?assertEqual([], twitter_reading:posts(Bob, ?FRIENDS)),
+    ok = twitter_federation:set_contact(Config, Reader, Author, both),
+    After = publish(Alice, [<<"2">>]),
+    ?assertMatch([{item, _, <<"2">>, _}], twitter_federation:posts(Config, a, Bob)),
+    ok = twitter_federation:settle(Config, a, Bob),
+    ?assertEqual(Before ++ After, twitter_reading:posts(Bob, ?FRIENDS)).
 
 both_sides_post(Config) ->
     {Alice, [Bob]} = friends(Config, [{b, <<"bob">>}]),

@@ -96,12 +96,13 @@ listening(#state{port = Wanted, to = To, bytes = Bytes} = State) ->
 closed(#state{listener = cut} = State) ->
     State;
 closed(#state{listener = Listener, acceptor = Acceptor} = State) ->
-    ok = gen_tcp:close(Listener),
     %% And with it the processes of all connections.
     true = exit(Acceptor, kill),
     receive
-        {'EXIT', Acceptor, _} -> State#state{listener = cut, acceptor = none}
-    end.
+        {'EXIT', Acceptor, _} -> ok
+    end,
+    ok = gen_tcp:close(Listener),
+    State#state{listener = cut, acceptor = none}.
 
 accept(Listener, To, Cable, Bytes) ->
     {ok, In} = gen_tcp:accept(Listener),

@@ -6,7 +6,7 @@
 -module(twitter_server).
 -behaviour(gen_server).
 
--export([start/1, stop/1, kill9/1, restart/1, restart/2, reload/2, free_port/0]).
+-export([start/1, stop/1, halt/1, kill9/1, restart/1, restart/2, reload/2, free_port/0]).
 -export([call/4, call/5, settle/2, await_service/2]).
 -export([port/1, hosts/1, dir/1, os_pid/1, is_running/1, log/1, log_path/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
@@ -73,6 +73,11 @@ stop(Server) ->
     Stopped = gen_server:call(Server, halt, infinity),
     ok = gen_server:stop(Server),
     ok = Stopped.
+
+%% @doc Stops ejabberd in good order; {@link restart/1} brings it back.
+-spec halt(server()) -> ok.
+halt(Server) ->
+    ok = gen_server:call(Server, halt, infinity).
 
 %% @doc Ends the node's process with SIGKILL, as a power failure would.
 -spec kill9(server()) -> ok.

@@ -81,7 +81,9 @@ handle_cast(_Message, State) ->
 %% @private
 -spec handle_info(owed | heard | {rested, twitter_nif:jid()} | {timeout, reference(), try_again | heard} | {'EXIT', pid(), term()} | term(), #state{}) ->
           {noreply, #state{}} | {stop, term(), #state{}}.
-handle_info(owed, State) ->
+handle_info(owed, #state{server_host = ServerHost, peer = Peer, timer = Timer} = State) ->
+    %% It may be long until this is tried again, and a kill may come before.
+    _ = [twitter_links:write_down(ServerHost, Peer) || Timer =/= none],
     continue(State);
 handle_info(heard, #state{timer = none} = State) ->
     %% What is under way may fail all the same: it was begun before.
@@ -199,6 +201,12 @@ ended(unreachable, Author, #state{failures = 0} = State) ->
 ended(unreachable, _Author, State) ->
     unreachable(State);
 ended(busy, _Author, State) ->
+    unreachable(State);
+ended({refused, Offer}, _Author, #state{failures = Failures, peer = {_, Domain}} = State)
+  when Offer =:= relay, Failures < ?MAX_FAILED ->
+    %% Perhaps it starts or stops just now, and to do without relays would be to lose what cannot be sent. If it
+    %% has none any more it says so when it is asked again.
+    ok = twitter_peer:forget(Domain),
     unreachable(State);
 ended({refused, Offer}, _Author, #state{table = Table, peer = {_, Domain} = Peer} = State) ->
     %% It may have other services by now.

@@ -106,6 +106,7 @@ the_author_s_server_is_killed(Config) ->
     User = twitter_cases:user(Alice),
     ok = twitter_federation:cut(Config, a, b),
     ok = meanwhile(Alice),
+    ok = written_down(Config, twitter_client:bare(Alice)),
     ok = twitter_server:kill9(server(Config, a)),
     ok = twitter_server:restart(server(Config, a)),
     ok = twitter_federation:mend(Config, a, b),
@@ -219,6 +220,14 @@ assert_caught_up(Config, Alice, Bob) ->
     Pushed = Others ++ twitter_events:entries(Event),
     Items = [{Id, Payload} || {item, _, Id, Payload} <- Pushed],
     ?assertEqual([], Items -- lists:usort(Items)).
+
+%% What is owed to a server that cannot be reached is written down within seconds.
+written_down(Config, Author) ->
+    Rows = twitter_server:call(server(Config, a), twitter_outbox, read, [<<"a.test">>]),
+    case [Id || {{owed, _, Of, {_, Id}}, _, _} <- Rows, Of =:= Author, Id =:= <<"4">>] of
+        [] -> written_down(Config, Author);
+        [_] -> twitter_server:call(server(Config, a), twitter_store, sync, [])
+    end.
 
 await_heard(Bob, Id) ->
     twitter_federation:await(Bob, Id, ?BACK_MS).

@@ -23,7 +23,7 @@
              | singles.
 -type job() :: #{server_host := binary(), host := binary(), peer := twitter_outbox:peer(),
                  table := twitter_outbox:table(), author := twitter_nif:jid(), jid := jid:jid()}.
--type ending() :: {sent, Author :: twitter_nif:jid()} | unreachable | busy | {refused, relay | multicast}
+-type ending() :: {sent, Author :: twitter_nif:jid()} | unreachable | busy | gone | {refused, relay | multicast}
                 | senseless.
 %% Sent; no answer; an answer that says later; the service does not want this; it gives no sensible answer.
 

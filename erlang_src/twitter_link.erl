@@ -202,12 +202,13 @@ ended(unreachable, _Author, State) ->
     unreachable(State);
 ended(busy, _Author, State) ->
     unreachable(State);
-ended({refused, Offer}, _Author, #state{failures = Failures, peer = {_, Domain}} = State)
-  when Offer =:= relay, Failures < ?MAX_FAILED ->
+ended(gone, _Author, #state{failures = Failures, peer = {_, Domain}} = State) when Failures < ?MAX_FAILED ->
     %% Perhaps it starts or stops just now, and to do without relays would be to lose what cannot be sent. If it
     %% has none any more it says so when it is asked again.
     ok = twitter_peer:forget(Domain),
     unreachable(State);
+ended(gone, Author, State) ->
+    ended({refused, relay}, Author, State);
 ended({refused, Offer}, _Author, #state{table = Table, peer = {_, Domain} = Peer} = State) ->
     %% It may have other services by now.
     ok = twitter_peer:forget(Domain),

@@ -170,7 +170,8 @@ put_changes(Job, Service, Relay, Changes, Audience) ->
 answer(Job, Service, El) ->
     case twitter_relay:answer(twitter_courier:ask(Job, Service, set, El)) of
         later -> throw({stopped, busy});
-        Refused when Refused =:= forbidden; Refused =:= no_relay -> throw({stopped, {refused, relay}});
+        forbidden -> throw({stopped, {refused, relay}});
+        no_relay -> throw({stopped, gone});
         failed -> throw({stopped, senseless});
         Answer -> Answer
     end.

@@ -76,10 +76,12 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// What this reader sees of a stream that was heard; `None` of an author at home, whose roster is asked.
-    pub(crate) fn seen(&self, reader: Option<&str>) -> Option<Arc<Stream>> {
-        let heard = self.heard.as_ref()?;
-        Some(heard.seen(&self.stream, reader))
+    /// Leaves of a stream that was heard what this reader may see; that of an author at home stays whole, for his
+    /// roster is asked.
+    pub(crate) fn show_to(&mut self, reader: Option<&str>) {
+        if let Some(heard) = &self.heard {
+            self.stream = heard.seen(&self.stream, reader);
+        }
     }
 }
 

@@ -1,14 +1,11 @@
 //! What is read of the index: pages, and posts by id, with their payloads.
 
-use std::sync::Arc;
-
 use ahash::AHashSet;
 
 use super::{Cached, NotLoaded, Service};
 use crate::cache::StoredPayload;
 use crate::jid::BareJid;
 use crate::slots::{Asked, Hold, Snapshot, Version};
-use crate::stream::Stream;
 use crate::timeline::{Page, PostRef, Request, Timeline};
 use crate::unread::Gap;
 
@@ -96,7 +93,6 @@ impl Service {
             if let Some(snapshot) = current.or_else(|| hold.get(asked.author)) {
                 sources.push(Source {
                     asked: *asked,
-                    seen: None,
                     snapshot,
                     is_current,
                 });
@@ -106,7 +102,7 @@ impl Service {
         }
         if missing.is_empty() {
             for source in &mut sources {
-                source.seen = source.snapshot.seen(reader);
+                source.snapshot.show_to(reader);
             }
             return Ok(sources);
         }
@@ -160,18 +156,16 @@ impl Service {
 /// A stream that a page is made of.
 struct Source<'a> {
     asked: Asked<'a>,
+    /// With what the reader sees of it.
     snapshot: Snapshot,
-    /// What the reader sees of it, if that may be less than all.
-    seen: Option<Arc<Stream>>,
     /// It is from the index, not from a hold.
     is_current: bool,
 }
 
 fn timeline<'a>(sources: &'a [Source<'_>]) -> Timeline<'a> {
-    let streams = sources.iter().map(|source| {
-        let seen = source.seen.as_ref().unwrap_or(&source.snapshot.stream);
-        (source.asked.author, &**seen)
-    });
+    let streams = sources
+        .iter()
+        .map(|source| (source.asked.author, &*source.snapshot.stream));
     Timeline::new(streams.collect())
 }
 

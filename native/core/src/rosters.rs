@@ -279,8 +279,8 @@ impl Rosters {
     /// ```
     /// use twitter_core::{jid::BareJid, rosters::Rosters};
     /// let rosters = Rosters::new(1_000_000);
-    /// let [alice, bob, carol] = [BareJid::parse("alice@h")?, BareJid::parse("bob@b")?, BareJid::parse("carol@c")?];
-    /// rosters.load(&alice, rosters.version(&alice), [&bob, &carol]);
+    /// let [alice, bob] = [BareJid::parse("alice@h")?, BareJid::parse("bob@b")?];
+    /// rosters.load(&alice, rosters.version(&alice), ["bob@b", "carol@c"]);
     /// assert_eq!(rosters.readers_at(&alice, "b"), Some(vec!["bob@b".to_owned()]));
     /// assert_eq!(rosters.readers_at(&bob, "b"), None);
     /// # Ok::<(), twitter_core::jid::InvalidJid>(())

@@ -273,7 +273,7 @@ others() ->
     Fanout = twitter_nif:recipients(?JID, [], [], []),
     Revived = binary_to_term(term_to_binary(Index)),
     [
-        [], [[]], [a | b], "text", [<<"a">> | <<"b">>], {}, {{}}, #{}, #{a => b}, undefined, true, '', mine, friends, both, first_page,
+        [], [[]], [a | b], "text", [<<"a">> | <<"b">>], {}, {{}}, #{}, #{a => b}, undefined, true, '', mine, friends, both, first_page, unfit,
         nil, self(), dead(), elsewhere(), make_ref(), fun() -> ok end, fun erlang:now/0, hd(erlang:ports()),
         Index, Hold, Online, Rosters, Fanout, twitter_nif:rates_new(), Revived, gone_reference(),
         {text, <<>>}, {element, <<255>>}, {stream, mine}, {post, {friends, <<>>}}, {stream, {friend, <<"@">>}},

@@ -96,20 +96,24 @@ listening(#state{port = Wanted, to = To, bytes = Bytes} = State) ->
 closed(#state{listener = cut} = State) ->
     State;
 closed(#state{listener = Listener, acceptor = Acceptor} = State) ->
+    ok = gen_tcp:close(Listener),
     %% And with it the processes of all connections.
     true = exit(Acceptor, kill),
     receive
-        {'EXIT', Acceptor, _} -> ok
-    end,
-    ok = gen_tcp:close(Listener),
-    State#state{listener = cut, acceptor = none}.
+        {'EXIT', Acceptor, _} -> State#state{listener = cut, acceptor = none}
+    end.
 
 accept(Listener, To, Cable, Bytes) ->
-    {ok, In} = gen_tcp:accept(Listener),
-    Connection = spawn_link(fun() -> connect(In, To, Cable, Bytes) end),
-    ok = gen_tcp:controlling_process(In, Connection),
-    Connection ! yours,
-    accept(Listener, To, Cable, Bytes).
+    case gen_tcp:accept(Listener) of
+        {ok, In} ->
+            Connection = spawn_link(fun() -> connect(In, To, Cable, Bytes) end),
+            ok = gen_tcp:controlling_process(In, Connection),
+            Connection ! yours,
+            accept(Listener, To, Cable, Bytes);
+        %% The program ends.
+        {error, closed} ->
+            ok
+    end.
 
 connect(In, To, Cable, Bytes) ->
     receive

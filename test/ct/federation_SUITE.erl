@@ -63,7 +63,7 @@ all() ->
 
 init_per_suite(Config) ->
     {ok, _} = application:ensure_all_started(xmpp),
-    twitter_federation:start(Config, #{a => #{}, b => #{}, c => #{plugin => false}}).
+    twitter_federation:start(Config, #{a => #{}, b => #{}, c => twitter_federation:stock()}).
 
 end_per_suite(Config) ->
     twitter_federation:stop(Config).

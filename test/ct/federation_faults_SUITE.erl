@@ -46,7 +46,7 @@ all() ->
 
 init_per_suite(Config) ->
     {ok, _} = application:ensure_all_started(xmpp),
-    twitter_federation:start(Config, #{a => #{}, b => #{twitter => #{catch_up => 100}}, c => #{plugin => false}}).
+    twitter_federation:start(Config, #{a => #{}, b => #{twitter => #{catch_up => 100}}, c => twitter_federation:stock()}).
 
 end_per_suite(Config) ->
     twitter_federation:stop(Config).

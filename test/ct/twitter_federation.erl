@@ -7,7 +7,7 @@
 -include_lib("xmpp/include/xmpp.hrl").
 -include_lib("stdlib/include/assert.hrl").
 
--export([start/2, stop/1, server/2, domain/1, service/1, names/1]).
+-export([start/2, stock/0, stop/1, server/2, domain/1, service/1, names/1]).
 -export([user/3, login/2, login/3, befriend/3, set_contact/4, server_of/2]).
 -export([cable/3, cut/3, mend/3, route/3, settle/3, received/3, posts/3, await/3]).
 -export([different_secrets/1]).
@@ -50,11 +50,20 @@ started(Name, Options, Dir, Ports, Cables) ->
         name => atom_to_list(Name),
         hosts => [domain(Name)],
         s2s => [maps:get(Name, Ports)],
-        env => [{"ERL_INETRC", unicode:characters_to_list(filename:absname(InetRc))}],
+        env => [{"ERL_INETRC", unicode:characters_to_list(twitter_node:shown(Options, filename:absname(InetRc)))}],
         modules => maps:merge(#{mod_s2s_dialback => #{}}, maps:get(modules, Options, #{})),
         options => maps:merge(?CALM, maps:get(options, Options, #{}))
     }),
     {Server, NameServer}.
+
+%% @doc Options of a server without the plugin: it is the ejabberd of that Debian whose root the environment variable
+%% TWITTER_OTHER_EJABBERD names, else the installed one.
+-spec stock() -> map().
+stock() ->
+    case os:getenv("TWITTER_OTHER_EJABBERD", "") of
+        "" -> #{plugin => false};
+        Root -> #{plugin => false, root => Root}
+    end.
 
 -spec stop(config()) -> ok.
 stop(Config) ->

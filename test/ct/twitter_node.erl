@@ -1,7 +1,7 @@
 %%% The Erlang node of a private server: its files, and the command that starts it.
 -module(twitter_node).
 
--export([folder/1, log_file/1, config_file/1, command/1, arguments/1, environment/1]).
+-export([folder/1, shown/2, log_file/1, config_file/1, command/1, arguments/1, environment/1]).
 
 -type options() :: twitter_server:options().
 
@@ -9,6 +9,11 @@
 -spec folder(options()) -> file:filename_all().
 folder(#{dir := Dir, name := Name}) ->
     filename:join(Dir, Name).
+
+%% @doc How the node calls a file of its folder: in another root it has another name.
+-spec shown(map(), file:filename_all()) -> file:filename_all().
+shown(#{root := _}, File) -> filename:join("/mnt", filename:basename(File));
+shown(_Options, File) -> File.
 
 -spec log_file(options()) -> file:filename_all().
 log_file(Options) ->
@@ -21,6 +26,14 @@ config_file(Options) ->
 %% @doc What starts Erlang. Standard output is the connection to the peer; standard error goes
 %% to the log.
 -spec command(options()) -> {Program :: string(), Args :: [string()]}.
+command(#{root := Root} = Options) ->
+    %% Each program becomes the next one, so that this is the process of the node; what it mounts is gone with it.
+    %% It keeps its files in the same folder, which is shown to it as another one.
+    Script = "exec 2>>\"$0\"; mount --bind \"$1\" \"$2/mnt\"; mount --bind /proc \"$2/proc\"; mount --rbind /dev \"$2/dev\"; "
+        "mount -t tmpfs tmpfs \"$2/tmp\"; ROOT=\"$2\"; shift 2; exec chroot \"$ROOT\" \"$@\"",
+    Arguments = [log_file(Options), folder(Options), Root, "erl"],
+    Unshare = ["--mount", "--propagation", "private", "sh", "-c", Script],
+    {os:find_executable("unshare"), Unshare ++ [unicode:characters_to_list(Each) || Each <- Arguments]};
 command(Options) ->
     Shell = os:find_executable("sh"),
     Erl = os:find_executable("erl"),
@@ -28,20 +41,30 @@ command(Options) ->
 
 -spec arguments(options()) -> [string()].
 arguments(Options) ->
-    Spool = filename:join(folder(Options), "spool"),
+    Spool = filename:join(inner(Options), "spool"),
     Plugin = [Option || true <- [maps:get(plugin, Options, true)], Option <- ["-pa", plugin_ebin()]],
     ["-mnesia", "dir", lists:flatten(io_lib:format("~p", [unicode:characters_to_list(Spool)]))] ++ Plugin.
 
 -spec environment(options()) -> [{string(), string() | false}].
 environment(Options) ->
-    Folder = folder(Options),
+    Folder = inner(Options),
     [
-        {"EJABBERD_CONFIG_PATH", unicode:characters_to_list(config_file(Options))},
+        {"EJABBERD_CONFIG_PATH", unicode:characters_to_list(filename:join(Folder, "ejabberd.yml"))},
         {"EJABBERD_LOG_PATH", unicode:characters_to_list(filename:join([Folder, "log", "ejabberd.log"]))},
         {"SPOOL_DIR", unicode:characters_to_list(filename:join(Folder, "spool"))},
         {"ERL_CRASH_DUMP", unicode:characters_to_list(filename:join(Folder, "erl_crash.dump"))}
-        | maps:get(env, Options, [])
+        | [{"ERL_LIBS", libraries(Root)} || Root <- maps:values(maps:with([root], Options))] ++ maps:get(env, Options, [])
     ].
+
+%% The folder, as the node calls it.
+inner(#{root := _}) -> "/mnt";
+inner(Options) -> folder(Options).
+
+libraries(Root) ->
+    Beams = filelib:wildcard("usr/lib/*/ejabberd-*/ebin/ejabberd.beam", Root),
+    %% The same under two names, as a link.
+    [Libraries] = lists:usort([filename:dirname(filename:dirname(filename:dirname(Beam))) || Beam <- Beams]),
+    filename:join("/", Libraries).
 
 %% The runner of the suites puts the plugin's ebin on the path of its own node.
 plugin_ebin() ->

@@ -33,6 +33,8 @@
     listener => #{atom() => twitter_yaml:value()},
     %% Ports for components.
     components => [inet:port_number()],
+    %% The root of another Debian, whose ejabberd it is then, without the plugin. Only root may use that.
+    root => file:filename_all(),
     %% Ports for other servers.
     s2s => [inet:port_number()],
     %% More options of the top level.

@@ -122,11 +122,16 @@ set_contact(Server, User, Contact, Subscription) ->
 set_contact(Server, User, {_, _} = Contact, Subscription, RosterName) ->
     set_contact(Server, User, jid(Contact), Subscription, RosterName);
 set_contact(Server, {Name, Host}, Contact, Subscription, RosterName) ->
-    Item = #roster_item{
-        jid = twitter_server:call(Server, jid, decode, [Contact]),
-        name = RosterName,
-        subscription = Subscription
-    },
+    %% Of one version of ejabberd to the next such records grow: the server makes its own.
+    Query = twitter_server:call(Server, xmpp, decode, [#xmlel{
+        name = <<"query">>,
+        attrs = [{<<"xmlns">>, <<"jabber:iq:roster">>}],
+        children = [#xmlel{
+            name = <<"item">>,
+            attrs = [{<<"jid">>, Contact}, {<<"name">>, RosterName}, {<<"subscription">>, atom_to_binary(Subscription)}]
+        }]
+    }]),
+    [[Item]] = [Items || [_ | _] = Items <- tuple_to_list(Query)],
     User = twitter_server:call(Server, jid, make, [Name, Host]),
     ok = twitter_server:call(Server, mod_roster, set_item_and_notify_clients, [User, Item, true]).
 

@@ -8,7 +8,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([start_link/4, readers/1, ask/4, note/2, run/2]).
+-export([start_link/4, readers/1, reach/2, ask/4, note/2, run/2, tell_route/3]).
 -export_type([job/0, way/0, ending/0]).
 
 %% So many posts at most are sent once more to a server that forgot them all.
@@ -93,6 +93,38 @@ note(#{table := Table, peer := Peer, author := Author}, Work) ->
 -spec readers(job()) -> [twitter_nif:jid()].
 readers(#{jid := Jid, peer := {_Host, Domain}}) ->
     twitter_roster:readers(Jid, Domain).
+
+%% @doc Returns when what is sent to that service next goes out at once. Else it would wait in a queue of ejabberd's
+%% until there is a connection, and be read long after somebody lost the right to it. Ends this process if there is
+%% no connection.
+-spec reach(job(), Service :: binary()) -> ok.
+reach(#{host := Host} = Job, Service) ->
+    %% A component of this server needs no connection.
+    case ejabberd_router:is_my_route(Service)
+        orelse lists:any(fun is_connected/1, ejabberd_s2s:get_connections_pids({Host, Service})) of
+        true ->
+            ok;
+        false ->
+            _ = ask(Job, Service, get, #ping{}),
+            ok
+    end.
+
+is_connected(Connection) ->
+    Monitor = monitor(process, Connection),
+    ok = ejabberd_s2s_out:update_state(Connection, {?MODULE, tell_route, [self(), Monitor]}),
+    receive
+        {Monitor, Route} ->
+            true = demonitor(Monitor, [flush]),
+            Route =:= send;
+        {'DOWN', Monitor, process, _, _} ->
+            false
+    end.
+
+%% @private In the process of a connection: what it does with a stanza.
+-spec tell_route(Connection, pid(), reference()) -> Connection when Connection :: map().
+tell_route(Connection, Courier, Question) ->
+    Courier ! {Question, maps:get(on_route, Connection, queue)},
+    Connection.
 
 %% @doc Asks a service of that server, and waits for the answer. Ends this process if there is none, or it says
 %% that it is too busy.

@@ -48,6 +48,7 @@ lacking(#{host := Host, author := Author}, Since, Sent) ->
 all(_Job, _Service, #{changes := []}, Missed) ->
     Missed;
 all(Job, Service, #{changes := Changes, 'after' := After} = Work, Missed) ->
+    ok = twitter_courier:reach(Job, Service),
     {Portion, Quiet, Left} = portion(Job, Changes),
     Answer = put_portion(Job, Service, Portion, Quiet, After),
     Last = lists:max([twitter_outbox:version(Change) || Change <- lists:sublist(Changes, length(Changes) - length(Left))]),

@@ -139,7 +139,7 @@ to_many(#{table := Table} = Job, Service, Messages, Readers) ->
 is_there(#{table := Table, peer := Peer} = Job, Whom, Messages) ->
     case twitter_outbox:spend(Table, Peer, Messages) of
         true ->
-            ok;
+            twitter_courier:reach(Job, Whom);
         false ->
             _ = twitter_courier:ask(Job, Whom, get, #ping{}),
             twitter_outbox:grant(Table, Peer, max(0, ?PORTION - Messages), ?ANSWERED_MS)

@@ -15,6 +15,7 @@
     port :: inet:port_number(),
     listener :: gen_tcp:socket() | cut,
     acceptor :: pid() | none,
+    connections = [] :: [pid()],
     bytes :: counters:counters_ref(),
     %% Stanzas, the newest first.
     carried = [] :: [#xmlel{}]
@@ -78,6 +79,8 @@ handle_cast({carried, Stanza}, #state{carried = Carried} = State) ->
     {noreply, State#state{carried = [Stanza | Carried]}}.
 
 -spec handle_info(term(), #state{}) -> {noreply, #state{}}.
+handle_info({connection, Connection}, #state{connections = Connections} = State) ->
+    {noreply, State#state{connections = [Connection | Connections]}};
 handle_info(_Message, State) ->
     {noreply, State}.
 
@@ -97,22 +100,45 @@ closed(#state{listener = cut} = State) ->
     State;
 closed(#state{listener = Listener, acceptor = Acceptor} = State) ->
     ok = gen_tcp:close(Listener),
-    %% And with it the processes of all connections.
     true = exit(Acceptor, kill),
     receive
-        {'EXIT', Acceptor, _} -> State#state{listener = cut, acceptor = none}
+        {'EXIT', Acceptor, _} -> ok
+    end,
+    %% Nothing passes any more when all connections have ended.
+    lists:foreach(fun ended/1, State#state.connections ++ announced()),
+    State#state{listener = cut, acceptor = none, connections = []}.
+
+announced() ->
+    receive
+        {connection, Connection} -> [Connection | announced()]
+    after 0 -> []
+    end.
+
+ended(Connection) ->
+    Monitor = monitor(process, Connection),
+    true = exit(Connection, kill),
+    receive
+        {'DOWN', Monitor, process, Connection, _} -> ok
     end.
 
 accept(Listener, To, Cable, Bytes) ->
     case gen_tcp:accept(Listener) of
         {ok, In} ->
             Connection = spawn_link(fun() -> connect(In, To, Cable, Bytes) end),
+    Cable ! {connection, Connection},
             ok = gen_tcp:controlling_process(In, Connection),
             Connection ! yours,
             accept(Listener, To, Cable, Bytes);
         %% The program ends.
         {error, closed} ->
             ok
+    end.
+
+%% The process ends when it is cut.
+accepted(Listener) ->
+    case gen_tcp:accept(Listener) of
+        {ok, In} -> {ok, In};
+        {error, closed} -> exit(normal)
     end.
 
 connect(In, To, Cable, Bytes) ->

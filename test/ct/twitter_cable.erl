@@ -125,20 +125,13 @@ accept(Listener, To, Cable, Bytes) ->
     case gen_tcp:accept(Listener) of
         {ok, In} ->
             Connection = spawn_link(fun() -> connect(In, To, Cable, Bytes) end),
-    Cable ! {connection, Connection},
+            Cable ! {connection, Connection},
             ok = gen_tcp:controlling_process(In, Connection),
             Connection ! yours,
             accept(Listener, To, Cable, Bytes);
         %% The program ends.
         {error, closed} ->
             ok
-    end.
-
-%% The process ends when it is cut.
-accepted(Listener) ->
-    case gen_tcp:accept(Listener) of
-        {ok, In} -> {ok, In};
-        {error, closed} -> exit(normal)
     end.
 
 connect(In, To, Cable, Bytes) ->

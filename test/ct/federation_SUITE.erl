@@ -187,6 +187,8 @@ nobody_there_wants_it(Config) ->
     {Alice, [Bob]} = friends(Config, [{b, <<"bob">>}]),
     [Author, Reader] = [twitter_cases:user(Client) || Client <- [Alice, Bob]],
     ok = twitter_federation:set_contact(Config, Reader, Author, remove),
+    %% Her server is told, and follows.
+    #xmlel{} = twitter_client:expect(Alice, is_without(twitter_client:bare(Bob))),
     ok = twitter_federation:set_contact(Config, Author, Reader, both),
     Before = publish(Alice, [<<"1">>]),
     ?assertEqual([], twitter_federation:posts(Config, a, Bob)),
@@ -196,6 +198,18 @@ nobody_there_wants_it(Config) ->
     ?assertMatch([{item, _, <<"2">>, _}], twitter_federation:posts(Config, a, Bob)),
     ok = twitter_federation:settle(Config, a, Bob),
     ?assertEqual(Before ++ After, twitter_reading:posts(Bob, ?FRIENDS)).
+
+%% A roster push about a contact who shares nothing any more.
+is_without(Contact) ->
+    fun(Stanza) ->
+        case fxml:get_path_s(Stanza, [{elem, <<"query">>}, {elem, <<"item">>}]) of
+            #xmlel{} = Item ->
+                fxml:get_tag_attr_s(<<"jid">>, Item) =:= Contact andalso
+                    fxml:get_tag_attr_s(<<"subscription">>, Item) =:= <<"none">>;
+            _ ->
+                false
+        end
+    end.
 
 both_sides_post(Config) ->
     {Alice, [Bob]} = friends(Config, [{b, <<"bob">>}]),

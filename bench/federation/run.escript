@@ -51,10 +51,10 @@ measure(Config, To, Size) ->
     %% Whoever comes last.
     Witness = twitter_federation:login(Config, lists:last(Users)),
     Client = twitter_federation:login(Config, Author),
-    First = one(Config, To, Client, Witness),
+    %% With it goes what is said once: what the other server can do, and who the readers are.
+    _ = one(Config, To, Client, Witness),
     Runs = [one(Config, To, Client, Witness) || _ <- lists:seq(1, ?POSTS)],
     Mean = [lists:sum(Column) / ?POSTS || Column <- columns(Runs)],
-    row(name(To) ++ ", the first post", Size, First),
     row(name(To), Size, Mean).
 
 name(relay) -> "a server with the plugin";

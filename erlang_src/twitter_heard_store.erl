@@ -27,6 +27,9 @@
 -define(BUCKETS, 64).
 %% So many retractions are remembered, each by its id.
 -define(MAX_GONE, 1000).
+%% So often mod_pubsub is asked, with so long a pause between, while it restarts.
+-define(TRIES, 200).
+-define(PAUSE_MS, 10).
 
 -type moment() :: non_neg_integer().
 -type buckets() :: twitter_nif:rows().
@@ -157,9 +160,17 @@ bucket_id(Number) ->
 %% @doc Who may see what was recorded under a number, now. Cost: 64 reads.
 -spec readers(Host :: binary(), twitter_nif:jid(), Seq :: pos_integer()) -> [twitter_nif:jid()].
 readers(Host, Author, Seq) ->
-    case twitter_store:owned_node(Host, Author, service(Host)) of
+    readers(Host, Author, Seq, ?TRIES).
+
+readers(Host, Author, Seq, Tries) ->
+    try twitter_store:owned_node(Host, Author, service(Host)) of
         none -> [];
         Nidx -> twitter_nif:audience_readers(all_rows(Nidx, Author), Seq)
+    catch
+        %% mod_pubsub is being restarted.
+        error:{unregistered_route, _} when Tries > 1 ->
+            timer:sleep(?PAUSE_MS),
+            readers(Host, Author, Seq, Tries - 1)
     end.
 
 %% @doc All of whom anything was heard. Reads the whole table of nodes.

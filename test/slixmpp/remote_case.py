@@ -170,9 +170,9 @@ class RemoteCase(TwitterCase):
         await author.request("set", SERVICE, f"<pubsub xmlns='{PUBSUB}'>{inside}</pubsub>")
 
     async def messages(self, party: Party, author: Client, witness: Party) -> list[ET.Element]:
-        """Every message that `party` has from before now. The witness gets the author's next
-        post, hence everything before it has been sent; an answer that goes the same way says
-        that it has arrived."""
+        """Every message that `party` has from before now. The witness, whose turn comes after
+        that of `party`, gets the author's next post, hence everything before it has been sent;
+        an answer that goes the same way says that it has arrived."""
         marker = f"{MARKER}{next(self._markers)}"
         await self.say(author, marker, "Until here")
         await witness.expect(lambda stanza: event_ids(stanza) == [marker], "the marker")

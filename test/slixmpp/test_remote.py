@@ -8,7 +8,7 @@ from typing import Optional
 from xml.sax.saxutils import quoteattr
 
 from remote_case import FRIENDS_STREAM, LOST, MY_FRIENDS, MY_STREAM, NEVER, NOBODY, RSM
-from remote_case import RemoteCase, block, follow_back, let_follow, posts, requests, rows, unblock
+from remote_case import RemoteCase, block, block_domain, follow_back, let_follow, posts, requests, rows, unblock
 from twitter_case import SERVICE
 from xml_text import compact
 from xmpp_client import DISCO_INFO, DISCO_ITEMS, PUBSUB, Party, is_stanza, tag
@@ -46,10 +46,10 @@ class Push(RemoteCase):
         for way in NEVER + LOST:
             with self.subTest(way=way.__name__):
                 eve = self.reader(f"eve-{way.__name__}")
-                # Not of the reader's domain, which may be blocked.
-                carol = await self.client("carol")
+                # It is the last one's turn when everybody else of a server had his. Nobody's, if all are blocked.
+                witness = await self.client("carol") if way is block_domain else self.reader(f"zoe-{way.__name__}")
                 alice = await self.author("alice", *([eve] if way in LOST else []))
-                await let_follow(alice, carol)
+                await let_follow(alice, witness)
                 await self.say(alice, "old", "Before")
                 if way in LOST:
                     await eve.expect(is_stanza("message", SERVICE), "what he still may see")
@@ -57,18 +57,20 @@ class Push(RemoteCase):
                 await self.say(alice, "new", "After")
                 await self.say(alice, "old", "Edited")
                 await self.retract(alice, "old")
-                self.assertEqual([compact(one) for one in await self.messages(eve, alice, carol)], [])
+                self.assertEqual([compact(one) for one in await self.messages(eve, alice, witness)], [])
 
     async def test_others_of_the_same_server_still_get_it(self) -> None:
-        eve, mallory = self.reader("eve"), self.reader("mallory")
-        alice = await self.author("alice", eve, mallory)
+        eve, mallory, zoe = self.reader("eve"), self.reader("mallory"), self.reader("zoe")
+        alice = await self.author("alice", eve, mallory, zoe)
+        jid = alice.boundjid.bare
         await block(alice, mallory)
-        await self.say(alice, "one", "For Eve")
-        self.assertEqual(await self.messages(mallory, alice, eve), [])
+        await self.say(alice, "one", "For some")
+        for reader in (eve, zoe):
+            await self.assert_event(reader, f"<item id='one' publisher='{jid}'>For some</item>", f"{jid}: For some")
+        self.assertEqual(await self.messages(mallory, alice, zoe), [])
         await unblock(alice, mallory)
-        await self.say(alice, "two", "For both")
-        entry = f"<item id='two' publisher='{alice.boundjid.bare}'>For both</item>"
-        await self.assert_event(mallory, entry, f"{alice.boundjid.bare}: For both")
+        await self.say(alice, "two", "For all")
+        await self.assert_event(mallory, f"<item id='two' publisher='{jid}'>For all</item>", f"{jid}: For all")
 
 
 class Read(RemoteCase):

@@ -103,10 +103,10 @@ class Write(RemoteCase):
         await self.say(alice, "one", "Hello")
         self.assertEqual([event_ids(one) for one in await self.messages(eve, alice, eve)], [["one"]])
         await unsubscribe(alice, eve)
-        bob = await self.client("bob")
-        await let_follow(alice, bob)
+        zoe = self.reader("zoe")
+        await let_follow(alice, zoe)
         await self.say(alice, "two", "Without Eve")
-        self.assertEqual(await self.messages(eve, alice, bob), [])
+        self.assertEqual(await self.messages(eve, alice, zoe), [])
 
     async def assert_has_nothing(self, reader: Party) -> None:
         """His own stream is empty."""

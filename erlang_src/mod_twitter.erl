@@ -147,7 +147,9 @@ mod_opt_type(max_posts) ->
 mod_opt_type(post_rate) ->
     rate();
 mod_opt_type(remote_rate) ->
-    rate().
+    rate();
+mod_opt_type(warm_up) ->
+    econf:bool().
 
 rate() ->
     Number = econf:int(1, ?MAX_RATE),
@@ -167,7 +169,8 @@ mod_options(_ServerHost) ->
      {max_post_size, 65536},
      {max_posts, 10_000},
      {post_rate, #{burst => 60, refill => 30}},
-     {remote_rate, #{burst => 2000, refill => 6000}}].
+     {remote_rate, #{burst => 2000, refill => 6000}},
+     {warm_up, true}].
 
 -spec mod_doc() -> #{desc := [binary()], example := [string()],
                      opts := [{atom(), #{value := string() | binary(), desc := binary()}}]}.
@@ -231,7 +234,12 @@ mod_doc() ->
               desc => ?T("How fast another server may tell of its authors' posts, edits and deletions "
                          "included: 'burst' at once, and then 'refill' a minute. What comes faster is "
                          "sent again later by servers that have this module, and lost from others. The "
-                         "default value is 2000 at once and 6000 a minute.")}}],
+                         "default value is 2000 at once and 6000 a minute.")}},
+           {warm_up,
+            #{value => "true | false",
+              desc => ?T("Whether it is read when the module starts which posts there are, before anybody "
+                         "asks, as far as 'index_size' has room. Requests are served meanwhile, and the log "
+                         "shows the progress. The default value is 'true'.")}}],
       example =>
           ["modules:",
            "  mod_pubsub:",

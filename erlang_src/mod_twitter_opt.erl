@@ -2,7 +2,7 @@
 -module(mod_twitter_opt).
 
 -export([access_any_rate/1, access_post/1, body/1, cache_size/1, catch_up/1, delivery/1,
-         index_size/1, max_post_size/1, max_posts/1, post_rate/1, remote_rate/1]).
+         index_size/1, max_post_size/1, max_posts/1, post_rate/1, remote_rate/1, warm_up/1]).
 
 -spec access_any_rate(gen_mod:opts() | global | binary()) -> acl:acl().
 access_any_rate(Host) -> get(access_any_rate, Host).
@@ -38,6 +38,9 @@ post_rate(Host) -> get(post_rate, Host).
 -spec remote_rate(gen_mod:opts() | global | binary()) ->
           #{burst := pos_integer(), refill := pos_integer()} | unlimited.
 remote_rate(Host) -> get(remote_rate, Host).
+
+-spec warm_up(gen_mod:opts() | global | binary()) -> boolean().
+warm_up(Host) -> get(warm_up, Host).
 
 get(Option, Opts) when is_map(Opts) -> gen_mod:get_opt(Option, Opts);
 get(Option, Host) -> gen_mod:get_module_opt(Host, mod_twitter, Option).

@@ -3,7 +3,7 @@
 %%% not used for long goes when there is no room.
 -module(twitter_index).
 
--export([new/1, resize/1, memory/1, page/5, find/5, missed/6, read/3, ids/2, refresh/4, forget/2, encode/1]).
+-export([new/1, resize/1, memory/1, warm/2, page/5, find/5, missed/6, read/3, ids/2, refresh/4, forget/2, encode/1]).
 -export_type([reader/0]).
 
 -type reader() :: twitter_nif:jid() | none.
@@ -29,6 +29,20 @@ resize(#{server_host := ServerHost, index := Index}) ->
 memory(Host) ->
     {ok, #{index := Index}} = twitter_service:find(Host),
     twitter_nif:memory(Index).
+
+%% @doc Loads an author's stream, if it is not loaded. Returns whether it is in memory then: it may have no room.
+-spec warm(twitter_service:served(), Author :: twitter_nif:jid()) -> boolean().
+warm(#{index := Index} = Service, Author) ->
+    true = holding(fun(Hold) -> load(Service, Hold, Author) end),
+    holding(fun(Hold) -> twitter_nif:hold(Index, Hold, Author) end).
+
+holding(Fun) ->
+    Hold = twitter_nif:hold_new(),
+    try
+        Fun(Hold)
+    after
+        twitter_nif:release(Hold)
+    end.
 
 %% @doc One page of the merged streams of `Authors'; what is in memory of its payloads comes along, up to
 %% `MaxBytes', beginning next to the anchor.

@@ -149,6 +149,7 @@ activate(#state{server_host = ServerHost} = State) ->
                                   handle(Host, twitter_relay:ns(), twitter_inbox, process_relay)
                           end, Hosts),
             ok = twitter_sessions:served(ServerHost),
+            ok = twitter_warm_up:served(ServerHost),
             ?INFO_MSG("Microblogs of ~ts are served at ~ts",
                       [ServerHost, lists:join(<<", ">>, Hosts)]),
             Serving;

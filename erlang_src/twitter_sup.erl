@@ -8,7 +8,7 @@
 
 %% Of each there is one process.
 -define(ONES, [twitter_sessions, twitter_watch, twitter_backlog, twitter_peer, twitter_links, twitter_inbox,
-               twitter_service]).
+               twitter_warm_up, twitter_service]).
 
 %% @doc How ejabberd's supervisor of modules runs it.
 -spec child_spec(ServerHost :: binary()) -> supervisor:child_spec().
@@ -50,7 +50,8 @@ init(ServerHost) ->
                       [worker(twitter_sessions, ServerHost), worker(twitter_watch, ServerHost),
                        worker(twitter_backlog, ServerHost), worker(twitter_peer, ServerHost),
                        worker(twitter_links, ServerHost), worker(twitter_inbox, ServerHost)]
-                          ++ [twitter_pool:child_spec(Pool, ServerHost) || Pool <- [twitter_fanout, twitter_writer]];
+                          ++ [twitter_pool:child_spec(Pool, ServerHost) || Pool <- [twitter_fanout, twitter_writer]]
+                          ++ [worker(twitter_warm_up, ServerHost)];
                   {error, _} ->
                       []
               end,

@@ -79,9 +79,9 @@ twitter(Options) ->
         false -> maps:get(twitter, Options, absent)
     end.
 
-%% Tests post faster than people, and count what comes.
+%% Tests post faster than people, count what comes, and look at when something is read.
 fast(absent) -> absent;
-fast(Options) -> present(maps:merge(#{post_rate => unlimited, catch_up => 0}, Options)).
+fast(Options) -> present(maps:merge(#{post_rate => unlimited, catch_up => 0, warm_up => false}, Options)).
 
 has_plugin(Options) ->
     maps:get(plugin, Options, true).

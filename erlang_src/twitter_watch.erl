@@ -31,7 +31,7 @@
 -record(state, {server_host :: binary(),
                 memories = #{} :: #{module() => term()}}).
 
--define(WATCHERS, [twitter_blocks, twitter_rights]).
+-define(WATCHERS, [twitter_blocks, twitter_restored, twitter_rights]).
 %% How often a table is looked at for a change that was made without a lock, a millisecond apart.
 -define(LOOKS, 20).
 
@@ -96,7 +96,7 @@ handle_info({mnesia_table_event, Event}, #state{memories = Memories} = State) ->
             %% It was emptied, or filled from a backup.
             {noreply, compare(lists:foldl(fun forget/2, State, watchers(Table, Memories)))};
         {Table, Key} ->
-            Told = maps:with(watchers(Table, Memories), Memories),
+            Told = maps:with([Watcher || Watcher <- watchers(Table, Memories), not is_known(Watcher, Event)], Memories),
             maps:foreach(fun(Watcher, Memory) -> Watcher:changes(Memory, Key) end, Told),
             await_end(Table, Key, Event, Told),
             {noreply, State}
@@ -114,9 +114,15 @@ change({write, Record, _}) -> {element(1, Record), element(2, Record)};
 change({delete_object, Record, _}) -> {element(1, Record), element(2, Record)};
 change({delete, {Table, Key}, _}) -> {Table, Key}.
 
+%% What the plugin has changed itself is none of this.
+is_known(twitter_restored, {_, _, {tid, _, Process}}) -> twitter_writer:is_one(Process);
+is_known(_Watcher, _Event) -> false.
+
 %% This process is sent `changed' when the change is in the table. That of a transaction is, once its lock
 %% can be had. Others take no locks: for them the table is looked at for a while. All that in a process of
 %% its own: the lock may be held for long, even by somebody who waits for this one.
+await_end(_Table, _Key, _Event, Told) when map_size(Told) =:= 0 ->
+    ok;
 await_end(Table, Key, Event, Told) ->
     Watch = self(),
     _ = spawn(fun() ->

@@ -11,7 +11,7 @@
 -module(twitter_writer).
 -behaviour(gen_server).
 
--export([new/1, run/3, stores/0, oldest/1, start_link/3]).
+-export([new/1, run/3, stores/0, oldest/1, is_one/1, start_link/3]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
 %% So often a worker is looked for, with so long a pause between.
@@ -72,6 +72,11 @@ stores() ->
 oldest(ServerHost) ->
     %% An atom comes after all numbers.
     lists:min([none | [Since || {_, _, Since} <- ets:tab2list(table(ServerHost))]]).
+
+%% @doc Whether this process of any node is a writer of this one.
+-spec is_one(pid()) -> boolean().
+is_one(Process) ->
+    node(Process) =:= node() andalso proc_lib:translate_initial_call(Process) =:= {?MODULE, init, 1}.
 
 -spec start_link(Name :: atom(), ServerHost :: binary(), Number :: pos_integer()) ->
           {ok, pid()} | {error, term()}.

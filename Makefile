@@ -18,8 +18,8 @@ export TWITTER_WALK := $(abspath $(TARGET))/release/twitter_walk
 # Users, contacts and posts of each in the simulation: 3 GB and some minutes.
 SIMULATION ?= 1000000 50 10
 
-.PHONY: help deps build model demo test check ct soak slixmpp fuzz bench bench-core bench-server bench-federation screenshots \
-	clean
+.PHONY: help deps build model demo test check ct soak slixmpp fuzz bench bench-core bench-server bench-federation \
+	bench-operations screenshots clean
 
 help:
 	@echo 'make deps      install the Debian packages that are missing'
@@ -40,6 +40,8 @@ help:
 	@echo 'make bench-server  posts over real connections, beside PEP and others; ARGS=--quick'
 	@echo '               takes about two minutes, ARGS=--help shows the options'
 	@echo 'make bench-federation  a post to 1,000 and 10,000 followers on another server: stanzas, bytes, CPU'
+	@echo 'make bench-operations  start-up, warm-up and backup of a server with 100,000 users and 1,000,000 posts: some'
+	@echo "               ten minutes; ARGS='USERS CONTACTS POSTS' takes others"
 	@echo 'make screenshots  the pictures of the README, by a real Psi'
 	@echo 'make clean     remove everything that was built'
 
@@ -98,6 +100,9 @@ bench-server: build
 
 bench-federation: build
 	@bench/federation/run.escript $(ARGS)
+
+bench-operations: build
+	@bench/operations/run.escript $(ARGS)
 
 screenshots: build
 	@$(PYTHON) test/support/screenshots.py

@@ -1,6 +1,5 @@
-%%% @doc The behaviour of the nodes that store posts, one for each author. mod_pubsub finds it by the
-%%% type of the node. Persistence is that of `node_flat'; what changes an author's posts happens in his
-%%% {@link twitter_writer}, changes the index and goes to the fan-out, whoever asked for it.
+%%% @doc The behaviour of the nodes that store posts in Mnesia. mod_pubsub finds it by the type of the node. What
+%%% is done is in {@link twitter_nodes}; persistence is that of `node_flat'.
 %%%
 %%% Some of these functions run in Mnesia transactions that can run twice: `create_node',
 %%% `delete_node', `purge_node'. Those leave the index alone; it is told after the commit.
@@ -29,37 +28,18 @@ init(Host, ServerHost, Opts) ->
 terminate(Host, ServerHost) ->
     node_flat:terminate(Host, ServerHost).
 
-%% @doc A node that only its owner can read, write and find, with the plugin or without it. The
-%% limits here are out of the way: the plugin's own options are asked for each post.
 -spec options() -> mod_pubsub:nodeOptions().
 options() ->
-    [{access_model, whitelist},
-     {deliver_notifications, false},
-     {deliver_payloads, true},
-     {itemreply, publisher},
-     {max_items, 16#7fffffff},
-     {max_payload_size, 16#7fffffff},
-     {notification_type, headline},
-     {notify_config, false},
-     {notify_delete, false},
-     {notify_retract, false},
-     {persist_items, true},
-     {presence_based_delivery, false},
-     {publish_model, publishers},
-     {purge_offline, false},
-     {roster_groups_allowed, []},
-     {send_last_published_item, never},
-     {subscribe, false}].
+    twitter_nodes:options().
 
 -spec features() -> [binary()].
 features() ->
-    [<<"delete-items">>, <<"item-ids">>, <<"multi-items">>, <<"persistent-items">>, <<"publish">>,
-     <<"purge-nodes">>, <<"retract-items">>, <<"retrieve-items">>, <<"rsm">>].
+    twitter_nodes:features().
 
 -spec create_node_permission(mod_pubsub:host(), binary(), mod_pubsub:nodeId(),
                              mod_pubsub:nodeId(), jid(), atom()) -> {result, boolean()}.
-create_node_permission(_Host, _ServerHost, Node, _ParentNode, Owner, _Access) ->
-    {result, twitter_path:author(Node) =:= {ok, jid:encode(jid:remove_resource(Owner))}}.
+create_node_permission(_Host, _ServerHost, Node, ParentNode, Owner, _Access) ->
+    twitter_nodes:create_node_permission(Node, ParentNode, Owner).
 
 -spec create_node(mod_pubsub:nodeIdx(), jid()) -> {result, {default, broadcast}}.
 create_node(Nidx, Owner) ->
@@ -82,80 +62,38 @@ purge_node(Nidx, Owner) ->
                      mod_pubsub:subOptions()) -> denied().
 subscribe_node(_Nidx, _Sender, _Subscriber, _AccessModel, _SendLast, _PresenceSubscription,
                _RosterGroup, _Options) ->
-    denied(no_subscriptions).
+    twitter_nodes:denied(no_subscriptions).
 
 -spec unsubscribe_node(mod_pubsub:nodeIdx(), jid(), jid(), mod_pubsub:subId()) -> denied().
 unsubscribe_node(_Nidx, _Sender, _Subscriber, _SubId) ->
-    denied(no_subscriptions).
+    twitter_nodes:denied(no_subscriptions).
 
-%% @doc Stores a post, an edit if the author has used the id before; then it stands in the index and
-%% is on its way to the author's friends.
 -spec publish_item(mod_pubsub:nodeIdx(), jid(), mod_pubsub:publishModel(), non_neg_integer(),
                    mod_pubsub:itemId(), mod_pubsub:payload(), mod_pubsub:pubOptions()) ->
           {result, {default, broadcast, [mod_pubsub:itemId()]}} | denied().
 publish_item(Nidx, Publisher, PublishModel, _MaxItems, ItemId, Payload, PubOpts) ->
-    writing(Nidx,
-            fun(#{server_host := ServerHost} = Service, Author) ->
-                    MaxPosts = mod_twitter_opt:max_posts(ServerHost),
-                    Began = twitter_writer:stores(),
-                    case node_flat:publish_item(Nidx, Publisher, PublishModel, MaxPosts, ItemId,
-                                                Payload, PubOpts) of
-                        {result, {default, broadcast, Removed}} = Result ->
-                            {At, Version} = times(refresh(Nidx, Service, Author, ItemId)),
-                            refresh_all(Nidx, Service, Author, Removed),
-                            twitter_fanout:published(Service, Author, Publisher, {item, ItemId, Payload},
-                                                     {Began, At, Version}),
-                            Result;
-                        Error ->
-                            Error
-                    end
-            end).
+    twitter_nodes:publish_item(mnesia, Nidx, Publisher, PublishModel, {ItemId, Payload, PubOpts}).
 
 -spec delete_item(mod_pubsub:nodeIdx(), jid(), mod_pubsub:publishModel(), mod_pubsub:itemId()) ->
           {result, {default, broadcast}} | denied().
 delete_item(Nidx, Publisher, PublishModel, ItemId) ->
-    writing(Nidx,
-            fun(Service, Author) ->
-                    case delete_stored(Nidx, Publisher, PublishModel, ItemId) of
-                        {result, _} = Result ->
-                            _ = refresh(Nidx, Service, Author, ItemId),
-                            twitter_fanout:retracted(Service, Author, Publisher, [ItemId]),
-                            Result;
-                        Error ->
-                            Error
-                    end
-            end).
-
-%% What a crash left in storage without the owner's state naming it is his all the same.
-delete_stored(Nidx, Publisher, PublishModel, ItemId) ->
-    case node_flat:delete_item(Nidx, Publisher, PublishModel, ItemId) of
-        {error, #stanza_error{reason = 'item-not-found'}} = NotFound ->
-            case mnesia:read({pubsub_item, {ItemId, Nidx}}) of
-                [_] ->
-                    ok = mnesia:delete({pubsub_item, {ItemId, Nidx}}),
-                    {result, {default, broadcast}};
-                [] ->
-                    NotFound
-            end;
-        Answer ->
-            Answer
-    end.
+    twitter_nodes:delete_item(mnesia, Nidx, Publisher, PublishModel, ItemId).
 
 -spec remove_extra_items(mod_pubsub:nodeIdx(), unlimited | non_neg_integer()) ->
           {result, {[mod_pubsub:itemId()], [mod_pubsub:itemId()]}}.
 remove_extra_items(Nidx, MaxItems) ->
-    forgetting(Nidx, node_flat:remove_extra_items(Nidx, MaxItems)).
+    twitter_nodes:forgetting(mnesia, Nidx, node_flat:remove_extra_items(Nidx, MaxItems)).
 
 -spec remove_extra_items(mod_pubsub:nodeIdx(), unlimited | non_neg_integer(),
                          [mod_pubsub:itemId()]) ->
           {result, {[mod_pubsub:itemId()], [mod_pubsub:itemId()]}}.
 remove_extra_items(Nidx, MaxItems, ItemIds) ->
-    forgetting(Nidx, node_flat:remove_extra_items(Nidx, MaxItems, ItemIds)).
+    twitter_nodes:forgetting(mnesia, Nidx, node_flat:remove_extra_items(Nidx, MaxItems, ItemIds)).
 
 -spec remove_expired_items(mod_pubsub:nodeIdx(), infinity | non_neg_integer()) ->
           {result, [mod_pubsub:itemId()]}.
 remove_expired_items(Nidx, Seconds) ->
-    forgetting(Nidx, node_flat:remove_expired_items(Nidx, Seconds)).
+    twitter_nodes:forgetting(mnesia, Nidx, node_flat:remove_expired_items(Nidx, Seconds)).
 
 -spec get_node_affiliations(mod_pubsub:nodeIdx()) ->
           {result, [{jid:ljid(), mod_pubsub:affiliation()}]}.
@@ -171,14 +109,10 @@ get_entity_affiliations(Host, Owner) ->
 get_affiliation(Nidx, Owner) ->
     node_flat:get_affiliation(Nidx, Owner).
 
-%% @doc The owner stays the only one who has anything to do with the node. mod_pubsub takes the
-%% affiliation away when the account is deleted.
 -spec set_affiliation(mod_pubsub:nodeIdx(), jid(), mod_pubsub:affiliation()) ->
           {result, ok} | denied().
-set_affiliation(Nidx, Owner, none) ->
-    node_flat:set_affiliation(Nidx, Owner, none);
-set_affiliation(_Nidx, _Owner, _Affiliation) ->
-    denied(no_configuration).
+set_affiliation(Nidx, Owner, Affiliation) ->
+    twitter_nodes:set_affiliation(node_flat, Nidx, Owner, Affiliation).
 
 -spec get_node_subscriptions(mod_pubsub:nodeIdx()) ->
           {result, [{jid:ljid(), mod_pubsub:subscription(), mod_pubsub:subId()}]}.
@@ -199,7 +133,7 @@ get_subscriptions(Nidx, Owner) ->
 -spec set_subscriptions(mod_pubsub:nodeIdx(), jid(), mod_pubsub:subscription(),
                         mod_pubsub:subId()) -> denied().
 set_subscriptions(_Nidx, _Owner, _Subscription, _SubId) ->
-    denied(no_subscriptions).
+    twitter_nodes:denied(no_subscriptions).
 
 -spec get_pending_nodes(mod_pubsub:host(), jid()) -> {result, [mod_pubsub:nodeId()]}.
 get_pending_nodes(Host, Owner) ->
@@ -248,58 +182,19 @@ get_item(Nidx, ItemId, From, AccessModel, PresenceSubscription, RosterGroup, Sub
 get_item(Nidx, ItemId) ->
     node_flat:get_item(Nidx, ItemId).
 
-%% @doc A way into storage that tells nobody: the author's stream is loaded again.
 -spec set_item(mod_pubsub:pubsubItem()) -> ok.
-set_item(#pubsub_item{nodeidx = Nidx} = Item) ->
-    forgetting(Nidx, node_flat:set_item(Item)).
+set_item(Item) ->
+    twitter_nodes:set_item(mnesia, Item).
 
 -spec get_item_name(mod_pubsub:host(), binary(), mod_pubsub:nodeId()) ->
           {result, mod_pubsub:itemId()}.
 get_item_name(Host, Node, ItemId) ->
     node_flat:get_item_name(Host, Node, ItemId).
 
-%% @doc Every stored node is a child of the same parent, and nobody's parent.
 -spec node_to_path(mod_pubsub:nodeId()) -> {result, [mod_pubsub:nodeId()]}.
 node_to_path(Node) ->
-    {result, [twitter_path:parent(), Node]}.
+    twitter_nodes:path(Node).
 
 -spec path_to_node([mod_pubsub:nodeId()]) -> {result, mod_pubsub:nodeId()}.
 path_to_node(Path) ->
     {result, lists:last(Path)}.
-
-%% Runs `Write' in the author's writer, in the dirty context that mod_pubsub gives these callbacks.
-writing(Nidx, Write) ->
-    case twitter_store:owner(Nidx) of
-        {ok, Host, Author} ->
-            case twitter_service:find(Host) of
-                {ok, Service} ->
-                    Dirty = fun() -> mnesia:sync_dirty(Write, [Service, Author]) end,
-                    twitter_writer:run(Service, Author, Dirty);
-                error ->
-                    denied(not_served)
-            end;
-        none ->
-            denied(not_found)
-    end.
-
-refresh_all(Nidx, Service, Author, ItemIds) ->
-    lists:foreach(fun(ItemId) -> _ = refresh(Nidx, Service, Author, ItemId) end, ItemIds).
-
-refresh(Nidx, Service, Author, ItemId) ->
-    Read = fun() -> twitter_store:post(Nidx, Author, ItemId) end,
-    twitter_index:refresh(Service, Author, ItemId, Read).
-
-%% When it was published, and changed last.
-times({ok, #{at := At, changed := Changed}}) -> {twitter_store:micros(At), Changed};
-%% One that cannot be read again is shown to nobody who comes later.
-times(none) -> {0, 0}.
-
-forgetting(Nidx, Result) ->
-    case twitter_store:owner(Nidx) of
-        {ok, Host, Author} -> twitter_index:forget(Host, Author);
-        none -> ok
-    end,
-    Result.
-
-denied(Reason) ->
-    {error, twitter_error:stanza_error(Reason, ejabberd_option:language())}.

@@ -345,9 +345,9 @@ to_own(#{host := Host, author := Author, publisher := Publisher, what := What}, 
 news({item, _Id, _Payload}) -> post;
 news({retract, _Ids}) -> retraction.
 
-noted(none, Key, Post, #state{table = Table, server_host = ServerHost}) ->
+noted(none, Key, #{host := Host} = Post, #state{table = Table, server_host = ServerHost}) ->
     %% Nobody sees what a crash could take back; and it leaves the author's answer the first turn.
-    _ = twitter_store:sync(),
+    _ = twitter_store:sync(Host),
     ok = twitter_watch:sync(),
     Fanout = recipients(Post),
     ok = owe(ServerHost, Post, Fanout),

@@ -110,11 +110,11 @@ about(Service, From, Whom, Sent) ->
 
 writing(Service, Author, Write) ->
     Result = in_writer(Service, Author, Write),
-    ok = synced(),
+    ok = synced(Service),
     Result.
 
-in_writer(#{index := Index} = Service, Author, Write) ->
-    ok = twitter_tables:check_pubsub(),
+in_writer(#{index := Index, host := Host} = Service, Author, Write) ->
+    ok = twitter_storage:check(Host),
     twitter_writer:run(Service, Author,
                        fun() ->
                                try
@@ -127,8 +127,8 @@ in_writer(#{index := Index} = Service, Author, Write) ->
                                end
                        end).
 
-synced() ->
-    case twitter_store:sync() of
+synced(#{host := Host}) ->
+    case twitter_store:sync(Host) of
         ok -> ok;
         {error, Error} -> throw({refused, Error})
     end.
@@ -393,7 +393,7 @@ readers(Host, Author, Seq) ->
 -spec forget_reader(twitter_service:served(), Reader :: twitter_nif:jid()) -> ok.
 forget_reader(#{host := Host} = Service, Reader) ->
     lists:foreach(fun(Author) -> dismiss(Service, Author, Reader) end, twitter_heard_store:authors(Host)),
-    synced().
+    synced(Service).
 
 dismiss(#{host := Host} = Service, Author, Reader) ->
     in_writer(

@@ -5,7 +5,7 @@
 %%% carry. Which of its readers may see a post does not stand in it: each recorded version has a number, and the
 %%% core says of each reader which numbers he may see. That is kept in buckets, a portion of the readers in each.
 %%%
-%%% What is written here is written one item after the other, and a crash may come between any two. So the next
+%%% In Mnesia one item is written after the other, and a crash may come between any two. So the next
 %%% number is taken before it is used; and while several buckets change, the stream says so: after a crash all
 %%% rows are closed before anything else is recorded. Then somebody may see less than he might, and nobody more.
 %%%
@@ -54,7 +54,7 @@ open(Host, Author) ->
         none ->
             New;
         Nidx ->
-            case state(Nidx) of
+            case state(Host, Nidx) of
                 {ok, State} ->
                     maps:merge(New#{nidx := Nidx}, State);
                 none ->
@@ -82,8 +82,8 @@ create(Stream) ->
 
 %%% The stream
 
-state(Nidx) ->
-    case read(Nidx, ?STATE) of
+state(Host, Nidx) ->
+    case read(Host, Nidx, ?STATE) of
         [#pubsub_item{payload = [#xmlel{name = <<"stream">>} = El]}] ->
             try
                 {ok, #{audience => attr(<<"audience">>, El),
@@ -96,7 +96,7 @@ state(Nidx) ->
         [_] ->
             damaged;
         [] ->
-            case dirty(fun() -> mnesia:index_read(pubsub_item, Nidx, #pubsub_item.nodeidx) end) of
+            case twitter_storage:items_of(Host, Nidx) of
                 [] -> none;
                 _ -> damaged
             end
@@ -107,57 +107,66 @@ newest(Text) -> binary_to_integer(Text).
 
 %% @doc Keeps what is said of the stream, but for the rows of its readers.
 -spec save(stream()) -> ok.
-save(#{audience := Audience, newest := Newest, floor := {Floor, Sent}, posts := Posts} = Stream) ->
+save(#{host := Host} = Stream) ->
+    twitter_storage:write(Host, [state_item(Stream)]).
+
+state_item(#{audience := Audience, newest := Newest, floor := {Floor, Sent}, posts := Posts} = Stream) ->
     Attrs = [{<<"audience">>, Audience}, {<<"floor">>, integer_to_binary(Floor)},
              {<<"floor-sent">>, integer_to_binary(Sent)}, {<<"posts">>, integer_to_binary(Posts)}]
         ++ [{<<"newest">>, integer_to_binary(Newest)} || is_integer(Newest)],
-    write(Stream, ?STATE, erlang:timestamp(), element(<<"stream">>, Attrs, [])).
+    item(Stream, ?STATE, erlang:timestamp(), element(<<"stream">>, Attrs, [])).
 
 %% @doc Replaces rows of several buckets, and then what is said of the stream.
 -spec rewrite(stream(), buckets(), New :: stream()) -> stream().
-rewrite(#{audience := Audience} = Stream, Changed, New) ->
-    ok = save(Stream#{audience := twitter_nif:audience_unsure(Audience)}),
-    lists:foreach(fun(Bucket) -> ok = put_bucket(Stream, Bucket) end, Changed),
-    ok = save(New),
+rewrite(#{audience := Audience, host := Host} = Stream, Changed, New) ->
+    Unsure = state_item(Stream#{audience := twitter_nif:audience_unsure(Audience)}),
+    ok = twitter_storage:write(Host, [Unsure | [bucket_item(Stream, Bucket) || Bucket <- Changed]] ++ [state_item(New)]),
     New.
 
 %%% Who may see what
 
-%% @doc All rows. Cost: 64 reads.
+%% @doc All rows. Cost: 64 reads, one query in SQL.
 -spec buckets(stream()) -> buckets().
 buckets(#{nidx := none}) ->
     [];
-buckets(#{nidx := Nidx, author := Author}) ->
-    all_rows(Nidx, Author).
+buckets(#{nidx := Nidx, author := Author, host := Host}) ->
+    all_rows(Host, Nidx, Author).
 
-all_rows(Nidx, Author) ->
-    [{Number, Rows} || Number <- lists:seq(0, ?BUCKETS - 1), Rows <- [rows(Nidx, Author, Number)], Rows =/= <<>>].
+all_rows(Host, Nidx, Author) ->
+    Numbers = maps:from_list([{bucket_id(Number), Number} || Number <- lists:seq(0, ?BUCKETS - 1)]),
+    Items = twitter_storage:read(Host, Nidx, maps:keys(Numbers)),
+    lists:sort([{Number, Rows} || #pubsub_item{itemid = {Id, _}} = Item <- Items,
+                                  Number <- [maps:get(Id, Numbers)],
+                                  Rows <- [rows(Item, Author, Number)], Rows =/= <<>>]).
 
 %% @doc The rows of one portion of the readers.
 -spec bucket(stream(), 0..63) -> binary().
 bucket(#{nidx := none}, _Number) -> <<>>;
-bucket(#{nidx := Nidx, author := Author}, Number) -> rows(Nidx, Author, Number).
-
-rows(Nidx, Author, Number) ->
-    case read(Nidx, bucket_id(Number)) of
-        [#pubsub_item{payload = [#xmlel{name = <<"readers">>, children = [{xmlcdata, Rows}]}]}] when is_binary(Rows) ->
-            Rows;
-        [] ->
-            <<>>;
-        [_] ->
-            ?ERROR_MSG("Some readers of ~ts do not see what he posted, for a record in the table pubsub_item is "
-                       "damaged: bucket ~b", [Author, Number]),
-            <<>>
+bucket(#{nidx := Nidx, author := Author, host := Host}, Number) ->
+    case twitter_storage:read(Host, Nidx, [bucket_id(Number)]) of
+        [Item] -> rows(Item, Author, Number);
+        [] -> <<>>
     end.
 
+rows(#pubsub_item{payload = [#xmlel{name = <<"readers">>, children = [{xmlcdata, Rows}]}]}, _Author, _Number)
+  when is_binary(Rows) ->
+    Rows;
+rows(_Item, Author, Number) ->
+    ?ERROR_MSG("Some readers of ~ts do not see what he posted, for a record in the table pubsub_item is "
+               "damaged: bucket ~b", [Author, Number]),
+    <<>>.
+
 -spec put_bucket(stream(), {Number :: 0..63, Rows :: binary()}) -> ok.
-put_bucket(Stream, {Number, Rows}) ->
-    write(Stream, bucket_id(Number), erlang:timestamp(), element(<<"readers">>, [], [{xmlcdata, Rows}])).
+put_bucket(#{host := Host} = Stream, Bucket) ->
+    twitter_storage:write(Host, [bucket_item(Stream, Bucket)]).
+
+bucket_item(Stream, {Number, Rows}) ->
+    item(Stream, bucket_id(Number), erlang:timestamp(), element(<<"readers">>, [], [{xmlcdata, Rows}])).
 
 bucket_id(Number) ->
     <<1, "readers/", (integer_to_binary(Number))/binary>>.
 
-%% @doc Who may see what was recorded under a number, now. Cost: 64 reads.
+%% @doc Who may see what was recorded under a number, now. Cost: 64 reads, one query in SQL.
 -spec readers(Host :: binary(), twitter_nif:jid(), Seq :: pos_integer()) -> [twitter_nif:jid()].
 readers(Host, Author, Seq) ->
     readers(Host, Author, Seq, ?TRIES).
@@ -165,7 +174,7 @@ readers(Host, Author, Seq) ->
 readers(Host, Author, Seq, Tries) ->
     try twitter_store:owned_node(Host, Author, service(Host)) of
         none -> [];
-        Nidx -> twitter_nif:audience_readers(all_rows(Nidx, Author), Seq)
+        Nidx -> twitter_nif:audience_readers(all_rows(Host, Nidx, Author), Seq)
     catch
         %% mod_pubsub is being restarted.
         error:{unregistered_route, _} when Tries > 1 ->
@@ -184,8 +193,8 @@ authors(Host) ->
 -spec post(stream(), Id :: binary()) -> {ok, post()} | none.
 post(#{nidx := none}, _Id) ->
     none;
-post(#{nidx := Nidx, author := Author}, Id) ->
-    case read(Nidx, Id) of
+post(#{nidx := Nidx, author := Author, host := Host}, Id) ->
+    case read(Host, Nidx, Id) of
         [Item] -> whole(Item, Author);
         [] -> none
     end.
@@ -194,9 +203,8 @@ post(#{nidx := Nidx, author := Author}, Id) ->
 -spec posts(stream()) -> [post()].
 posts(#{nidx := none}) ->
     [];
-posts(#{nidx := Nidx, author := Author}) ->
-    [Post || #pubsub_item{itemid = ItemId} = Item
-                 <- dirty(fun() -> mnesia:index_read(pubsub_item, Nidx, #pubsub_item.nodeidx) end),
+posts(#{nidx := Nidx, author := Author, host := Host}) ->
+    [Post || #pubsub_item{itemid = ItemId} = Item <- twitter_storage:items_of(Host, Nidx),
              not is_ours(ItemId), {ok, Post} <- [whole(Item, Author)]].
 
 is_ours({<<1, _/binary>>, _}) -> true;
@@ -223,13 +231,13 @@ left_out(Id, Author) ->
     none.
 
 -spec put_post(stream(), post()) -> ok.
-put_post(Stream, #{id := Id, at := At, seq := Seq, version := Version, from := From, payload := Payload}) ->
+put_post(#{host := Host} = Stream, #{id := Id, at := At, seq := Seq, version := Version, from := From, payload := Payload}) ->
     Attrs = [{<<"seq">>, integer_to_binary(Seq)}, {<<"version">>, integer_to_binary(Version)}, {<<"from">>, From}],
-    write(Stream, Id, At, element(<<"heard">>, Attrs, Payload)).
+    twitter_storage:write(Host, [item(Stream, Id, At, element(<<"heard">>, Attrs, Payload))]).
 
 -spec delete_post(stream(), Id :: binary()) -> ok.
-delete_post(#{nidx := Nidx}, Id) ->
-    dirty(fun() -> mnesia:delete({pubsub_item, {Id, Nidx}}) end).
+delete_post(#{nidx := Nidx, host := Host}, Id) ->
+    twitter_storage:delete_items(Host, Nidx, [Id]).
 
 %%% Retractions
 
@@ -241,19 +249,19 @@ gone(Stream, Id) -> proplists:get_value(Id, all_gone(Stream), none).
 %% @doc A post is gone. The oldest of too many retractions raise the floor: see {@link stream()}. Returns the
 %% stream, not saved if it has changed.
 -spec put_gone(stream(), Id :: binary(), Version :: moment(), Sent :: moment()) -> stream().
-put_gone(#{floor := {Floor, FloorSent}} = Stream, Id, Version, Sent) ->
+put_gone(#{floor := {Floor, FloorSent}, host := Host} = Stream, Id, Version, Sent) ->
     Gone = [{Id, Version} | lists:keydelete(Id, 1, all_gone(Stream))],
     {Kept, Dropped} = lists:split(min(?MAX_GONE, length(Gone)), Gone),
     Els = [#xmlel{name = <<"retract">>, attrs = [{<<"id">>, One}, {<<"version">>, integer_to_binary(At)}]}
            || {One, At} <- Kept],
-    ok = write(Stream, ?GONE, erlang:timestamp(), element(<<"gone">>, [], Els)),
+    ok = twitter_storage:write(Host, [item(Stream, ?GONE, erlang:timestamp(), element(<<"gone">>, [], Els))]),
     case Dropped of
         [] -> Stream;
         _ -> Stream#{floor := {lists:max([Floor | [At || {_, At} <- Dropped]]), max(FloorSent, Sent)}}
     end.
 
-all_gone(#{nidx := Nidx}) ->
-    case read(Nidx, ?GONE) of
+all_gone(#{nidx := Nidx, host := Host}) ->
+    case read(Host, Nidx, ?GONE) of
         [#pubsub_item{payload = [#xmlel{name = <<"gone">>, children = Els}]}] ->
             try
                 [{attr(<<"id">>, El), number(<<"version">>, El)} || El <- Els]
@@ -266,17 +274,13 @@ all_gone(#{nidx := Nidx}) ->
 
 %%% Records
 
-read(Nidx, Id) ->
-    dirty(fun() -> mnesia:read({pubsub_item, {Id, Nidx}}) end).
+read(Host, Nidx, Id) ->
+    twitter_storage:read(Host, Nidx, [Id]).
 
-write(#{nidx := Nidx, host := Host}, Id, At, El) ->
+item(#{nidx := Nidx, host := Host}, Id, At, El) ->
     Service = jid:tolower(service(Host)),
-    Item = #pubsub_item{itemid = {Id, Nidx}, nodeidx = Nidx, creation = {At, Service},
-                        modification = {erlang:timestamp(), Service}, payload = [El]},
-    dirty(fun() -> mnesia:write(Item) end).
-
-dirty(Fun) ->
-    mnesia:sync_dirty(Fun).
+    #pubsub_item{itemid = {Id, Nidx}, nodeidx = Nidx, creation = {At, Service},
+                 modification = {erlang:timestamp(), Service}, payload = [El]}.
 
 element(Name, Attrs, Els) ->
     #xmlel{name = Name, attrs = [{<<"xmlns">>, ?NS} | Attrs], children = Els}.

@@ -162,7 +162,7 @@ handle_info(_Message, State) ->
 
 written(Buckets, #state{server_host = ServerHost, written = Written} = State) ->
     Changed = maps:from_list([{Bucket, twitter_outbox:write(ServerHost, Bucket)} || Bucket <- Buckets]),
-    _ = twitter_store:sync(),
+    _ = twitter_private:sync(),
     State#state{written = maps:filter(fun(_Bucket, Anything) -> Anything end, maps:merge(Written, Changed))}.
 
 %% @private

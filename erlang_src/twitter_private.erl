@@ -8,7 +8,7 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([is_available/1, read/2, write/2, write_of_host/2, erase/1]).
+-export([is_available/1, read/2, write/2, write_of_host/2, erase/1, sync/0]).
 
 %% Under which the plugin keeps something.
 -define(NAMESPACES, [<<"urn:ejabberd:twitter:settings">>, <<"urn:ejabberd:twitter:unread">>]).
@@ -82,6 +82,11 @@ erase(User, [Namespace | Namespaces]) ->
         ok -> erase(User, Namespaces);
         {error, _} -> Erased
     end.
+
+%% @doc Returns when what was written before is safe from a crash of the virtual machine; in SQL it is at once.
+-spec sync() -> ok | {error, #stanza_error{}}.
+sync() ->
+    twitter_mnesia_storage:sync().
 
 set(User, Element) ->
     Namespace = fxml:get_tag_attr_s(<<"xmlns">>, Element),

@@ -87,12 +87,12 @@ new_id() ->
 %% Only MyStream is written to, and only by users of the vhost. `Write' runs when no other write of
 %% this author does; the answer is given when what was written is safe.
 writing(#{node := {stream, mine}, reader := Reader}, Write) ->
-    #{service := Service, name := Name, lang := Lang} = Reader,
-    ok = twitter_tables:check_pubsub(),
+    #{service := #{host := Host} = Service, name := Name, lang := Lang} = Reader,
+    ok = twitter_storage:check(Host),
     Answer = twitter_writer:run(Service, Name, fun() -> Write(twitter_reader:publisher(Reader)) end),
     case Answer of
         #iq{type = result} ->
-            case twitter_store:sync() of
+            case twitter_store:sync(Host) of
                 ok -> Answer;
                 {error, Error} -> twitter_error:refuse(Error, Lang)
             end;

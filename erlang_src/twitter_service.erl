@@ -210,6 +210,8 @@ pubsub_obstacle(ServerHost) ->
             {"mod_twitter needs mod_pubsub. Add to `modules': mod_pubsub: {nodetree: twitter}", []};
         nodetree_twitter ->
             none;
+        nodetree_twitter_sql ->
+            none;
         _ ->
             wrong_nodetree()
     end.

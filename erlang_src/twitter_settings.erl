@@ -63,7 +63,7 @@ reset(User, Service) ->
     Erased = twitter_writer:run(Service, jid:encode(User), fun() -> twitter_private:erase(User) end),
     changed(User),
     case Erased of
-        ok -> twitter_store:sync();
+        ok -> twitter_private:sync();
         {error, unavailable} -> Erased
     end.
 
@@ -94,7 +94,7 @@ change(#{jid := User, name := Name, service := Service, lang := Lang} = Reader, 
     _ = Push(false),
     changed(User),
     _ = Push(true),
-    case twitter_store:sync() of
+    case twitter_private:sync() of
         ok -> ok;
         {error, Error} -> twitter_error:refuse(Error, Lang)
     end.

@@ -36,7 +36,7 @@ begin_run(ServerHost) ->
     Els = [#xmlel{name = <<"run">>, children = [{xmlcdata, integer_to_binary(Began)}]} || Began <- Runs],
     _ = twitter_private:write_of_host(ServerHost, #xmlel{name = <<"runs">>, attrs = [{<<"xmlns">>, ?NS_RUNS}],
                                                          children = Els}),
-    _ = twitter_store:sync(),
+    _ = twitter_private:sync(),
     persistent_term:put({?MODULE, ServerHost}, {Run, Runs}).
 
 %% Nobody else writes there.

@@ -11,7 +11,7 @@
 -module(twitter_writer).
 -behaviour(gen_server).
 
--export([new/1, run/3, stores/0, oldest/1, is_one/1, start_link/3]).
+-export([new/1, run/3, stores/0, stores/2, oldest/1, is_one/1, start_link/3]).
 -export([init/1, handle_call/3, handle_cast/2]).
 
 %% So often a worker is looked for, with so long a pause between.
@@ -64,6 +64,18 @@ stores() ->
     case get({?MODULE, entry}) of
         {Table, Number} -> true = ets:update_element(Table, Number, {3, Now});
         undefined -> true
+    end,
+    Now.
+
+%% @doc The same of a function for that author, in another process for which his writer waits; or in no writer.
+-spec stores(ServerHost :: binary(), {Host :: binary(), Author :: twitter_nif:jid()}) -> non_neg_integer().
+stores(ServerHost, {_, Author} = Whose) ->
+    Now = twitter_unread:moment(),
+    {Number, _} = twitter_pool:worker(?MODULE, ServerHost, Author),
+    Table = table(ServerHost),
+    case ets:lookup(Table, Number) of
+        [{Number, Whose, _}] -> _ = ets:update_element(Table, Number, {3, Now});
+        _ -> false
     end,
     Now.
 

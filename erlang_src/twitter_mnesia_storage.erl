@@ -1,0 +1,186 @@
+%%% @doc Posts in the Mnesia tables of mod_pubsub: see {@link twitter_storage}.
+-module(twitter_mnesia_storage).
+-behaviour(twitter_storage).
+
+-include_lib("ejabberd/include/logger.hrl").
+-include_lib("xmpp/include/xmpp.hrl").
+-include_lib("ejabberd/include/pubsub.hrl").
+
+-export([find/3, create/3, delete/3, purge/2, places/2, items/2, items_of/2, read/3, posts/2, write/2, delete_items/3,
+         authors/1, check/1, sync/1]).
+-export([sync/0]).
+
+%% @private
+-spec find(binary(), twitter_nif:jid(), jid:jid()) -> {ok, mod_pubsub:nodeIdx(), boolean()} | none.
+find(Host, Author, Owner) ->
+    case node_index(Host, Author) of
+        none -> none;
+        Nidx -> {ok, Nidx, is_owner(Nidx, Owner)}
+    end.
+
+node_index(Host, Author) ->
+    Node = twitter_path:with_key(twitter_path:stored(Author)),
+    case mod_pubsub:tree_action(Host, get_node, [Host, Node]) of
+        #pubsub_node{id = Nidx} -> Nidx;
+        {error, #stanza_error{reason = 'item-not-found'}} -> none;
+        {error, Error} -> throw({refused, Error})
+    end.
+
+%% Not by node_flat, to which a state that cannot be read is one of somebody who owns nothing.
+is_owner(Nidx, Owner) ->
+    case mnesia:dirty_read(pubsub_state, {jid:tolower(Owner), Nidx}) of
+        [#pubsub_state{affiliation = owner}] -> true;
+        _ -> false
+    end.
+
+%% @private
+-spec create(binary(), twitter_nif:jid(), jid:jid()) -> {ok, mod_pubsub:nodeIdx()} | {error, #stanza_error{}}.
+create(Host, Author, Owner) ->
+    Node = twitter_path:with_key(twitter_path:stored(Author)),
+    Create = fun() ->
+                     nodetree_twitter:create_node(Host, Node, <<"twitter">>, Owner, node_twitter:options(),
+                                                  [twitter_path:parent()])
+             end,
+    case transaction(Create) of
+        {ok, {ok, Nidx}} ->
+            %% An index number that was in use before must bring nothing along.
+            ok = clear(Host, Nidx),
+            {result, _} = mod_pubsub:node_action(Host, <<"twitter">>, create_node, [Nidx, Owner]),
+            {ok, Nidx};
+        {ok, {error, Error}} ->
+            {error, Error};
+        {error, Error} ->
+            {error, Error}
+    end.
+
+%% @private
+-spec delete(binary(), twitter_nif:jid(), mod_pubsub:nodeIdx()) -> ok | {error, #stanza_error{}}.
+delete(Host, Author, Nidx) ->
+    Node = twitter_path:with_key(twitter_path:stored(Author)),
+    %% The posts first: what would be left of them would belong to the next node with this number.
+    ok = clear(Host, Nidx),
+    case transaction(fun() -> nodetree_twitter:delete_node(Host, Node) end) of
+        {ok, _} -> ok;
+        {error, Error} -> {error, Error}
+    end.
+
+%% The number of a node is chosen and given back in a transaction, with the lock that is needed in the
+%% end taken before anybody reads under it. mod_pubsub's own way to create and delete nodes catches
+%% what Mnesia throws to start a transaction again, so that two at once can end in an error. Items
+%% and affiliations are not touched here: see {@link twitter_writer}.
+transaction(Fun) ->
+    Locked = fun() ->
+                     _ = mnesia:lock({record, pubsub_index, node}, write),
+                     Fun()
+             end,
+    case mnesia:transaction(Locked) of
+        {atomic, Result} -> {ok, Result};
+        {aborted, Reason} -> {error, twitter_storage:failed(Reason)}
+    end.
+
+%% Deletes all items and states that carry this number, and the last item that mod_pubsub may keep.
+clear(Host, Nidx) ->
+    mnesia:sync_dirty(
+      fun() ->
+              delete_all(Nidx),
+              States = mnesia:index_read(pubsub_state, Nidx, #pubsub_state.nodeidx),
+              lists:foreach(fun(#pubsub_state{stateid = Key}) -> mnesia:delete({pubsub_state, Key}) end,
+                            States),
+              mnesia:delete({pubsub_orphan, Nidx}),
+              mnesia:delete({pubsub_last_item, {Host, Nidx}})
+      end).
+
+delete_all(Nidx) ->
+    Items = mnesia:index_read(pubsub_item, Nidx, #pubsub_item.nodeidx),
+    lists:foreach(fun(#pubsub_item{itemid = Key}) -> mnesia:delete({pubsub_item, Key}) end, Items).
+
+%% @private
+-spec purge(binary(), mod_pubsub:nodeIdx()) -> ok.
+purge(Host, Nidx) ->
+    mnesia:sync_dirty(
+      fun() ->
+              %% What no state names, too.
+              delete_all(Nidx),
+              States = mnesia:index_read(pubsub_state, Nidx, #pubsub_state.nodeidx),
+              lists:foreach(fun(State) -> mnesia:write(State#pubsub_state{items = []}) end, States),
+              mnesia:delete({pubsub_last_item, {Host, Nidx}})
+      end).
+
+%% @private
+-spec places(binary(), twitter_nif:jid()) -> [twitter_storage:place()].
+places(Host, Author) ->
+    [place(Item) || Item <- items(Host, Author), twitter_store:is_whole(Item, Author)].
+
+place(#pubsub_item{itemid = {Id, _}, creation = {At, _}, modification = {Changed, _}}) ->
+    {Id, At, Changed}.
+
+%% @private
+-spec items(binary(), twitter_nif:jid()) -> [#pubsub_item{}].
+items(Host, Author) ->
+    case node_index(Host, Author) of
+        none -> [];
+        Nidx -> items_of(Host, Nidx)
+    end.
+
+%% @private
+-spec items_of(binary(), mod_pubsub:nodeIdx()) -> [#pubsub_item{}].
+items_of(_Host, Nidx) ->
+    mnesia:sync_dirty(fun() -> mnesia:index_read(pubsub_item, Nidx, #pubsub_item.nodeidx) end).
+
+%% @private
+-spec read(binary(), mod_pubsub:nodeIdx(), [binary()]) -> [#pubsub_item{}].
+read(_Host, Nidx, Ids) ->
+    mnesia:sync_dirty(fun() -> [Item || Id <- Ids, Item <- mnesia:read({pubsub_item, {Id, Nidx}})] end).
+
+%% The node of each author is looked up once, and the items are read in one context.
+%% @private
+-spec posts(binary(), [{twitter_nif:jid(), binary()}]) -> [{twitter_nif:jid(), #pubsub_item{}}].
+posts(Host, Wanted) ->
+    Authors = lists:usort([Author || {Author, _} <- Wanted]),
+    Nodes = maps:from_list([{Author, node_index(Host, Author)} || Author <- Authors]),
+    mnesia:sync_dirty(
+      fun() ->
+              [{Author, Item} || {Author, Id} <- Wanted,
+                                 Item <- mnesia:read({pubsub_item, {Id, maps:get(Author, Nodes)}})]
+      end).
+
+%% @private
+-spec write(binary(), [#pubsub_item{}]) -> ok.
+write(_Host, Items) ->
+    lists:foreach(fun(Item) -> mnesia:sync_dirty(fun() -> mnesia:write(Item) end) end, Items).
+
+%% @private
+-spec delete_items(binary(), mod_pubsub:nodeIdx(), [binary()]) -> ok.
+delete_items(_Host, Nidx, Ids) ->
+    mnesia:sync_dirty(fun() -> lists:foreach(fun(Id) -> mnesia:delete({pubsub_item, {Id, Nidx}}) end, Ids) end).
+
+%% @private
+-spec authors(binary()) -> [twitter_nif:jid()].
+authors(Host) ->
+    case mod_pubsub:tree_action(Host, get_subnodes, [Host, twitter_path:parent(), infinity]) of
+        Nodes when is_list(Nodes) ->
+            [Author || #pubsub_node{nodeid = {_, Node}} <- Nodes, {ok, Author} <- [twitter_path:author(Node)]];
+        {error, Error} ->
+            throw({refused, Error})
+    end.
+
+%% @private
+-spec check(binary()) -> ok.
+check(_Host) ->
+    twitter_tables:check_pubsub().
+
+%% @private
+-spec sync(binary()) -> ok | {error, #stanza_error{}}.
+sync(_Host) ->
+    sync().
+
+%% @doc Writes the log of Mnesia, which keeps it in memory for up to two seconds.
+-spec sync() -> ok | {error, #stanza_error{}}.
+sync() ->
+    case mnesia:sync_log() of
+        ok ->
+            ok;
+        {error, Reason} ->
+            ?ERROR_MSG("The log of Mnesia cannot be written: ~tp", [Reason]),
+            {error, twitter_error:stanza_error(storage_failed, ejabberd_option:language())}
+    end.

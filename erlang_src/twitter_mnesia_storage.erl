@@ -8,23 +8,48 @@
 
 -export([find/3, create/3, delete/3, purge/2, places/2, items/2, items_of/2, read/3, posts/2, write/2, delete_items/3,
          authors/1, check/1, sync/1]).
--export([sync/0]).
+-export([author/1, sync/0]).
 
 %% @private
 -spec find(binary(), twitter_nif:jid(), jid:jid()) -> {ok, mod_pubsub:nodeIdx(), boolean()} | none.
 find(Host, Author, Owner) ->
-    case node_index(Host, Author) of
+    case number(Host, Author) of
         none -> none;
         Nidx -> {ok, Nidx, is_owner(Nidx, Owner)}
     end.
 
-node_index(Host, Author) ->
+number(Host, Author) ->
     Node = twitter_path:with_key(twitter_path:stored(Author)),
     case mod_pubsub:tree_action(Host, get_node, [Host, Node]) of
         #pubsub_node{id = Nidx} -> Nidx;
         {error, #stanza_error{reason = 'item-not-found'}} -> none;
         {error, Error} -> throw({refused, Error})
     end.
+
+%% The number under which an author's posts lie, if it is his. It may be somebody else's: `ejabberdctl restore' brings
+%% back nodes, but not whose they are, and the number of one that was deleted is that of another one soon.
+node_index(Host, Author) ->
+    Nidx = number(Host, Author),
+    case Nidx =/= none andalso is_owned(Host, Author, Nidx) of
+        true -> Nidx;
+        false -> none
+    end.
+
+%% By the author, or by the service if he lives elsewhere.
+is_owned(Host, Author, Nidx) ->
+    is_owner(Nidx, twitter_roster:bare(Author)) orelse is_owner(Nidx, mod_pubsub:service_jid(Host)).
+
+%% @doc Whose posts lie under this number.
+-spec author(mod_pubsub:nodeIdx()) -> {ok, Host :: binary(), twitter_nif:jid()} | none.
+author(Nidx) ->
+    case [{Host, Author} || #pubsub_node{nodeid = {Host, Node}} <- rows(Nidx), is_binary(Host),
+                            {ok, Author} <- [twitter_path:author(Node)], is_owned(Host, Author, Nidx)] of
+        [{Host, Author}] -> {ok, Host, Author};
+        [] -> none
+    end.
+
+rows(Nidx) ->
+    mnesia:dirty_index_read(pubsub_node, Nidx, #pubsub_node.id).
 
 %% Not by node_flat, to which a state that cannot be read is one of somebody who owns nothing.
 is_owner(Nidx, Owner) ->
@@ -56,13 +81,18 @@ create(Host, Author, Owner) ->
 %% @private
 -spec delete(binary(), twitter_nif:jid(), mod_pubsub:nodeIdx()) -> ok | {error, #stanza_error{}}.
 delete(Host, Author, Nidx) ->
-    Node = twitter_path:with_key(twitter_path:stored(Author)),
+    IsAlone = length(rows(Nidx)) =< 1,
+    IsOwned = is_owned(Host, Author, Nidx),
     %% The posts first: what would be left of them would belong to the next node with this number.
-    ok = clear(Host, Nidx),
-    case transaction(fun() -> nodetree_twitter:delete_node(Host, Node) end) of
+    _ = [ok = clear(Host, Nidx) || IsAlone orelse IsOwned],
+    %% A number that was not this node's may have been given back before. Twice would make two nodes of one.
+    case transaction(fun() -> delete_row(Host, twitter_path:stored(Author), IsAlone andalso IsOwned) end) of
         {ok, _} -> ok;
         {error, Error} -> {error, Error}
     end.
+
+delete_row(Host, Node, true) -> nodetree_twitter:delete_node(Host, twitter_path:with_key(Node));
+delete_row(Host, Node, false) -> mnesia:delete({pubsub_node, {Host, Node}}).
 
 %% The number of a node is chosen and given back in a transaction, with the lock that is needed in the
 %% end taken before anybody reads under it. mod_pubsub's own way to create and delete nodes catches

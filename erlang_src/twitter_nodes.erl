@@ -174,15 +174,7 @@ write(sql, Service, Author, Write) ->
 owner(sql, Nidx) ->
     twitter_sql_storage:author(Nidx);
 owner(mnesia, Nidx) ->
-    case nodetree_twitter:get_node(Nidx) of
-        #pubsub_node{nodeid = {Host, Node}} when is_binary(Host) ->
-            case twitter_path:author(Node) of
-                {ok, Author} -> {ok, Host, Author};
-                none -> none
-            end;
-        _ ->
-            none
-    end.
+    twitter_mnesia_storage:author(Nidx).
 
 refresh_all(Nidx, Service, Author, ItemIds) ->
     lists:foreach(fun(ItemId) -> _ = refresh(Nidx, Service, Author, ItemId) end, ItemIds).

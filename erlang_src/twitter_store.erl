@@ -83,11 +83,16 @@ delete_node(Host, Name, Nidx) ->
 %% at once can make fail, or worse: see {@link twitter_writer}.
 -spec purge(Host :: binary(), Author :: jid:jid()) -> ok.
 purge(Host, Author) ->
-    case twitter_storage:find(Host, jid:encode(Author), Author) of
+    Name = jid:encode(Author),
+    case twitter_storage:find(Host, Name, Author) of
         none -> ok;
-        %% A node that is left of an account of that name that is gone is not his, and is emptied too.
-        {ok, Nidx, _} -> twitter_storage:purge(Host, Nidx)
+        {ok, Nidx, true} -> twitter_storage:purge(Host, Nidx);
+        %% What is left of an account of that name that is gone.
+        {ok, Nidx, false} -> done(delete_node(Host, Name, Nidx))
     end.
+
+done(ok) -> ok;
+done({error, Error}) -> throw({refused, Error}).
 
 %% @doc Every local user who has ever posted: what was heard of others is not for readers from elsewhere.
 %% Reads the whole table of nodes.

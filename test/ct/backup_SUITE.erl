@@ -9,14 +9,18 @@
     a_dump_is_loaded_while_people_read/1,
     a_dump_brings_back_rosters_and_no_more_readers/1,
     a_backup_replaces_everything_at_the_next_start/1,
+    restored_nodes_bring_nothing_of_others/1,
     no_error_was_logged/1
 ]).
+
+-define(MINE, <<"/twitter/MyStream">>).
 
 all() ->
     [
         a_dump_is_loaded_while_people_read,
         a_dump_brings_back_rosters_and_no_more_readers,
         a_backup_replaces_everything_at_the_next_start,
+        restored_nodes_bring_nothing_of_others,
         no_error_was_logged
     ].
 
@@ -80,6 +84,38 @@ a_backup_replaces_everything_at_the_next_start(Config) ->
     Again = twitter_users:login(Server, twitter_cases:user(Reader)),
     ?assertEqual([{<<"gone">>, <<"Deleted later">>}, {<<"edited">>, <<"As it was">>}], read(Again, Author)).
 
+%% `restore' brings back nodes, but neither posts nor whose they are. The number of a node that was deleted
+%% meanwhile may be that of another one by then.
+restored_nodes_bring_nothing_of_others(Config) ->
+    Server = twitter_cases:server(Config),
+    [Reader, Author] = twitter_cases:friends(Config, [<<"reader">>, <<"author">>]),
+    [Follower, Former] = twitter_cases:friends(Config, [<<"follower">>, <<"former">>]),
+    <<"one">> = twitter_requests:publish(Former, <<"one">>, <<"Of another time">>),
+    Number = number(Config, Former),
+    User = twitter_cases:user(Former),
+    Backup = file(Config, "nodes.backup"),
+    ok = twitter_ctl:run(Server, ["backup", Backup]),
+    ok = twitter_users:unregister(Server, User),
+    <<"secret">> = twitter_requests:publish(Author, <<"secret">>, <<"For the reader">>),
+    ?assertEqual(Number, number(Config, Author)),
+    ok = twitter_ctl:run(Server, ["restore", Backup]),
+    %% The account is there again, which ejabberd's own caches do not know.
+    ok = twitter_ctl:run(Server, ["clear_cache"]),
+    Again = twitter_users:login(Server, User),
+    %% Who may see him must not find what is the author's.
+    ?assertEqual([], read(Follower, Again)),
+    ?assertEqual([], own(Again)),
+    ?assertEqual([{<<"secret">>, <<"For the reader">>}], read(Reader, Author)),
+    %% And what he posts is not among the author's, nor takes their place.
+    <<"two">> = twitter_requests:publish(Again, <<"two">>, <<"Now">>),
+    ok = twitter_requests:retract(Again, <<"two">>),
+    <<"three">> = twitter_requests:publish(Again, <<"three">>, <<"Then">>),
+    ?assertEqual([{<<"three">>, <<"Then">>}], read(Follower, Again)),
+    ok = twitter_requests:purge(Again),
+    ?assertEqual([], read(Follower, Again)),
+    ?assertEqual([{<<"secret">>, <<"For the reader">>}], read(Reader, Author)),
+    ?assertEqual([{<<"secret">>, <<"For the reader">>}], own(Author)).
+
 no_error_was_logged(Config) ->
     twitter_cases:no_error_was_logged(Config).
 
@@ -110,3 +146,15 @@ read(Reader, Author) ->
         none -> ?assertEqual(Posts, [{Id, Text} || {_, Id, Text} <- twitter_reading:entries(Reader, Row)])
     end,
     Posts.
+
+own(Author) ->
+    [{Id, Text} || {_, Id, Text} <- twitter_reading:entries(Author, ?MINE)].
+
+%% The number of the node that stores somebody's posts.
+number(Config, Author) ->
+    Node = twitter_server:call(twitter_cases:server(Config), twitter_path, stored, [twitter_client:bare(Author)]),
+    [Number] = [
+        element(3, Row)
+     || Row <- twitter_mnesia:all(twitter_cases:server(Config), pubsub_node), element(2, Row) =:= {<<"pubsub.localhost">>, Node}
+    ],
+    Number.

@@ -15,6 +15,9 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # The model beside which a random walk is made.
 export TWITTER_WALK := $(abspath $(TARGET))/release/twitter_walk
 
+# Where the servers of Common Test store what they store: mnesia, sqlite, pgsql, mysql.
+export TWITTER_STORAGE := $(or $(STORAGE),$(TWITTER_STORAGE),mnesia)
+
 # Users, contacts and posts of each in the simulation: 3 GB and some minutes.
 SIMULATION ?= 1000000 50 10
 
@@ -28,7 +31,8 @@ help:
 	@echo '               after it, ARGS=--help shows the options'
 	@echo 'make test      run every check and every test'
 	@echo 'make check     formats, lints, types and documentation, warnings denied'
-	@echo 'make ct        Common Test; SUITE=x_SUITE and CASE=y choose'
+	@echo 'make ct        Common Test; SUITE=x_SUITE and CASE=y choose, STORAGE=sqlite, pgsql or mysql'
+	@echo '               has all servers store in such a database instead of Mnesia'
 	@echo 'make soak      a random walk of two dozen people beside a model that knows who must get what:'
 	@echo '               SECONDS=n or STEPS=n says how long, SEED=n makes the same walk again'
 	@echo 'make slixmpp   tests from outside, with slixmpp; TEST=test_x chooses'
@@ -45,8 +49,9 @@ help:
 	@echo 'make screenshots  the pictures of the README, by a real Psi'
 	@echo 'make clean     remove everything that was built'
 
+# MariaDB where somebody asks for it. Its core packages bring no service.
 deps:
-	@test/support/install_packages.sh
+	@test/support/install_packages.sh $(if $(filter mysql,$(TWITTER_STORAGE)),mariadb-server-core mariadb-client-core erlang-p1-mysql)
 
 build: deps
 	@test/support/link_ejabberd.sh $(LIBS)

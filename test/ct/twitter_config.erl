@@ -7,6 +7,7 @@
 %% @doc The configuration file of a server that listens on `Port'.
 -spec text(twitter_server:options(), inet:port_number()) -> iodata().
 text(#{hosts := Hosts} = Options, Port) ->
+    Database = maps:get(database, Options, mnesia),
     Listener = maps:merge(
         #{
             port => Port,
@@ -25,17 +26,34 @@ text(#{hosts := Hosts} = Options, Port) ->
                 [other_server(Other) || Other <- maps:get(s2s, Options, [])]
         ],
         loglevel => info,
-        auth_method => [mnesia],
         %% Hashing passwords would be most of what a test waits for.
         auth_password_format => plain,
         registration_timeout => infinity,
         modules => modules(Options)
     },
-    All = maps:merge(Top, maps:get(options, Options, #{})),
+    Stored = twitter_database:options(Database, Hosts),
+    All = maps:map(
+        fun(Key, Value) -> authenticate(Key, Value, Stored) end,
+        maps:merge_with(fun over/3, maps:merge(Top, Stored), maps:get(options, Options, #{}))
+    ),
     [
         [twitter_yaml:encode(Key), ": ", twitter_yaml:encode(Value), $\n]
      || {Key, Value} <- maps:to_list(All)
     ].
+
+%% What a suite says counts, vhost by vhost.
+over(host_config, Ours, Theirs) ->
+    maps:merge_with(fun(_Host, Our, Their) -> maps:merge(Our, Their) end, Ours, Theirs);
+over(_Key, _Ours, Theirs) ->
+    Theirs.
+
+%% A suite that wants more than accounts of the server's own calls these `mnesia', wherever they are.
+authenticate(auth_method, Methods, #{auth_method := [Own]}) when is_list(Methods) ->
+    [case Method of mnesia -> Own; _ -> Method end || Method <- Methods];
+authenticate(host_config, Hosts, Stored) ->
+    maps:map(fun(_Host, Options) -> maps:map(fun(Key, Value) -> authenticate(Key, Value, Stored) end, Options) end, Hosts);
+authenticate(_Key, Value, _Stored) ->
+    Value.
 
 %% Where components of any domain log in (XEP-0114): see twitter_elsewhere.
 component(Port) ->

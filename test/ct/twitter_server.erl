@@ -37,6 +37,10 @@
     root => file:filename_all(),
     %% Ports for other servers.
     s2s => [inet:port_number()],
+    %% What it stores in, default that of the run; the ejabberd of another root has Mnesia.
+    storage => twitter_database:storage(),
+    %% Made by init/1.
+    database => twitter_database:database(),
     %% More options of the top level.
     options => #{atom() => twitter_yaml:value()},
     %% Environment variables of the node, as for open_port/2.
@@ -183,14 +187,15 @@ state(Server) ->
 
 -spec init(options()) -> {ok, #state{}}.
 init(Options0) ->
-    Options = maps:merge(#{name => "ejabberd", hosts => [<<"localhost">>]}, Options0),
+    Options1 = maps:merge(default_storage(Options0), Options0),
+    Options = maps:merge(#{name => "ejabberd", hosts => [<<"localhost">>]}, Options1),
     ok = filelib:ensure_dir(filename:join([twitter_node:folder(Options), "spool", "x"])),
     ok = filelib:ensure_dir(filename:join([twitter_node:folder(Options), "log", "x"])),
     %% What the node prints goes to a file of ours: the group leader of a test case
     %% is gone when the case is.
     {ok, Console} = file:open(twitter_node:log_file(Options), [append]),
     true = group_leader(Console, self()),
-    {ok, #state{options = Options, port = free_port()}}.
+    {ok, #state{options = Options#{database => twitter_database:new(Options)}, port = free_port()}}.
 
 -spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}}.
 handle_call(state, _From, State) ->
@@ -223,9 +228,12 @@ handle_info(_Message, State) ->
     {noreply, State}.
 
 -spec terminate(term(), #state{}) -> ok.
-terminate(_Reason, State) ->
+terminate(_Reason, #state{options = #{database := Database}} = State) ->
     _ = kill_peer(State),
-    ok.
+    twitter_database:drop(Database).
+
+default_storage(#{root := _}) -> #{storage => mnesia};
+default_storage(_Options) -> #{}.
 
 boot(#state{options = Options} = State) ->
     ok = write_config(State),
@@ -274,7 +282,8 @@ forget_peer(State) ->
 
 %%% Files
 
-write_config(#state{options = Options, port = Port}) ->
+write_config(#state{options = #{database := Database, hosts := Hosts} = Options, port = Port}) ->
+    ok = twitter_database:add_hosts(Database, Hosts),
     file:write_file(twitter_node:config_file(Options), twitter_config:text(Options, Port)).
 
 last_log(#state{options = Options}) ->

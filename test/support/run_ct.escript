@@ -12,6 +12,7 @@
 -define(SOURCES, "test/ct").
 -define(BEAMS, "_build/ct/beams").
 -define(LOGS, "_build/ct/logs").
+-define(DATABASE, "test/support/private_database.py").
 -define(PLUGIN, "_build/default/lib/ejabberd_twitter/ebin").
 
 main([Result | Chosen]) ->
@@ -25,8 +26,11 @@ main([Result | Chosen]) ->
     _ = code:add_patha(filename:absname(?PLUGIN)),
     true = code:add_patha(Beams),
     ok = file:write_file(failures(Beams), []),
-    {Suites, AllCompile} = compile(Beams),
+    {All, AllCompile} = compile(Beams),
     AllCompile orelse Chosen =/= [] orelse give_up(Beams),
+    Storage = twitter_database:storage(),
+    Database = start_database(Storage, Beams),
+    Suites = twitter_database:suites(All),
     Runs =
         case Chosen of
             [] -> run_all(Suites, Beams, Logs);
@@ -35,7 +39,9 @@ main([Result | Chosen]) ->
     Passed = lists:sum([P || {_, P, _} <- Runs]),
     Failed = lists:sum([F || {_, _, F} <- Runs]),
     [io:format("~s failed: ~ts/~s/index.html~n", [Suite, ?LOGS, Suite]) || {Suite, _, F} <- Runs, F > 0],
-    io:format("Common Test: ~b passed, ~b failed; logs: ~ts~n", [Passed, Failed, ?LOGS]),
+    ok = stop_database(Database),
+    say_left_out(),
+    io:format("Common Test with ~s: ~b passed, ~b failed; logs: ~ts~n", [Storage, Passed, Failed, ?LOGS]),
     ok = filelib:ensure_dir(ResultFile),
     {ok, Reasons} = file:read_file(failures(Beams)),
     ok = file:write_file([ResultFile, ".failed"], Reasons),
@@ -54,6 +60,41 @@ compile(Beams) ->
     Compiled = [compile:file(Source, Options) || Source <- Sources],
     Suites = [Module || {ok, Module} <- Compiled, lists:suffix("_SUITE", atom_to_list(Module))],
     {Suites, not lists:member(error, Compiled)}.
+
+%% PostgreSQL or MariaDB, for all servers of this run. It ends when we do, however that comes: it watches its
+%% standard input.
+start_database(Kind, Beams) when Kind =:= pgsql; Kind =:= mysql ->
+    Arguments = [?DATABASE, atom_to_list(Kind), filename:join(Beams, "database"), twitter_database:schema(Kind)],
+    Python = os:find_executable(os:getenv("PYTHON", "python3")),
+    Database = open_port({spawn_executable, Python}, [{args, Arguments}, {line, 1000}, exit_status]),
+    receive
+        {Database, {data, {eol, Place}}} ->
+            true = os:putenv("TWITTER_DATABASE", Place),
+            Database;
+        {Database, {exit_status, _}} ->
+            give_up(Beams)
+    end;
+start_database(_, _Beams) ->
+    none.
+
+stop_database(none) ->
+    ok;
+stop_database(Database) ->
+    %% Closed, a port would not tell when its program is gone.
+    {os_pid, Pid} = erlang:port_info(Database, os_pid),
+    [] = os:cmd(lists:append(["kill ", integer_to_list(Pid)])),
+    receive
+        {Database, {exit_status, _}} -> ok
+    end.
+
+say_left_out() ->
+    case file:read_file(twitter_database:left_out()) of
+        {ok, Text} ->
+            io:format("not for this storage:~n"),
+            [io:format("    ~ts~n", [Line]) || Line <- lists:usort(string:lexemes(Text, "\n"))];
+        {error, enoent} ->
+            ok
+    end.
 
 %% Whoever asks for one suite may be at work on another.
 give_up(Beams) ->

@@ -84,10 +84,13 @@ refuses(Reader, Author) ->
 may_block(#jid{luser = LUser, lserver = LServer} = Who) ->
     is_local(Who) andalso twitter_blocks:may_block(LUser, LServer).
 
-denies(Who, #jid{lserver = LServer}, Packet, Direction) ->
+denies(Who, #jid{lserver = LServer} = Jid, Packet, Direction) ->
     %% To a hook that fails nobody is blocked.
-    ok = twitter_tables:check(LServer, {mod_privacy, mod_privacy_mnesia}, privacy),
+    ok = twitter_tables:check_lists(Jid, active_list(Who)),
     deny =:= ejabberd_hooks:run_fold(privacy_check_packet, LServer, allow, [Who, Packet, Direction]).
+
+active_list(#{privacy_active_list := Name}) -> Name;
+active_list(#jid{}) -> none.
 
 jid(#jid{} = Jid) -> Jid;
 jid(#{jid := Jid}) -> Jid.
@@ -169,6 +172,7 @@ check_rosters(LServer) ->
 lines(#jid{luser = LUser, lserver = LServer}) ->
     ok = check_rosters(LServer),
     Items = ejabberd_hooks:run_fold(roster_get, LServer, [], [{LUser, LServer}]),
+    ok = twitter_tables:check_roster(LUser, LServer, Items),
     [{User, Server, Name, Subscription}
      || #roster_item{jid = #jid{luser = User, lserver = Server}, name = Name,
                      subscription = Subscription, mix_channel = undefined} <- Items,

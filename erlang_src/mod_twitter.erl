@@ -88,7 +88,10 @@ remove_user(User, Server) ->
       fun(#{host := Host} = Service) ->
               Delete = fun() ->
                                ok = twitter_fanout:forget(Service, Name),
-                               twitter_store:delete_node(Host, Author)
+                               case twitter_store:delete_node(Host, Author) of
+                                   ok -> twitter_move:forget(Service, Author);
+                                   {error, Error} -> {error, Error}
+                               end
                        end,
               try
                   ok = twitter_heard:forget_reader(Service, Name),

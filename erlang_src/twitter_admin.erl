@@ -6,7 +6,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([post/3, delete_post/3, timeline/3, export/2, purge_user/2, stats/1, reload/1]).
+-export([post/3, delete_post/3, timeline/3, export/2, purge_user/2, move_posts/2, stats/1, reload/1]).
 
 -type user() :: binary().
 -type host() :: binary().
@@ -120,6 +120,33 @@ checked({error, Error}) -> throw({refused, Error}).
 -spec unreadable() -> no_return().
 unreadable() ->
     twitter_error:refuse(storage_failed, ejabberd_option:language()).
+
+%% @doc Copies or moves all posts of a vhost to that database: {@link twitter_move}.
+-spec move_posts(host(), To :: binary()) -> {ok, string()} | failure().
+move_posts(Host, <<"mnesia">>) -> move_to(Host, mnesia);
+move_posts(Host, <<"sql">>) -> move_to(Host, sql);
+move_posts(_Host, _To) -> {error, refused, ?REFUSED, "Posts can be moved to mnesia, or to sql"}.
+
+move_to(Host, To) ->
+    loaded(Host,
+           fun(ServerHost) ->
+                   case twitter_service:all(ServerHost) of
+                       [] -> no_service();
+                       Services -> moved([twitter_move:posts(Service, To) || Service <- Services])
+                   end
+           end).
+
+moved([{error, not_configured} | _]) ->
+    {error, refused, ?REFUSED, "There is no SQL database: set sql_type, sql_server and the like"};
+moved([#{kind := Kind} | _] = Results) ->
+    [Authors, Posts, Left] = [lists:sum([maps:get(What, Result) || Result <- Results])
+                              || What <- [authors, posts, left]],
+    Text = lists:flatten(io_lib:format("~b posts of ~b authors are ~ts", [Posts, Authors, Kind])),
+    case Left of
+        0 -> {ok, Text};
+        _ -> {error, refused, ?REFUSED,
+              lists:flatten(io_lib:format("~ts; those of ~b authors are not: see the log", [Text, Left]))}
+    end.
 
 %% @doc Numbers about a vhost.
 -spec stats(host()) -> [{Name :: binary(), non_neg_integer()}] | failure().

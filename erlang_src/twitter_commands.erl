@@ -43,6 +43,11 @@ commands() ->
                   "account that is gone.",
                   [],
                   {{res, restuple}, "Whether nothing is left", {ok, "Posts, settings and read marks are deleted"}}),
+     command(twitter_move_posts, move_posts, "Move the posts of a host's microblogs to Mnesia, or to SQL",
+             "While mod_pubsub uses the other database, they are copied there. When it uses this one, what is left "
+             "in the other one is moved. Each post is compared before it is deleted. Can be done again.",
+             [host(), {to, binary, "mnesia or sql", <<"sql">>}],
+             {{res, restuple}, "Whether all are there", {ok, "120 posts of 7 authors are moved"}}),
      command(twitter_reload, reload, "Forget what is in memory of a host's microblogs, and read it anew",
              "Posts are read from the database again, rights from the rosters, and sessions from "
              "ejabberd's table. Nothing of it should ever be needed.",

@@ -7,7 +7,7 @@
 -include_lib("ejabberd/include/pubsub.hrl").
 
 -export([find/3, create/3, delete/3, purge/2, places/2, items/2, items_of/2, read/3, posts/2, write/2, delete_items/3,
-         authors/1, check/1, sync/1]).
+         listed/3, authors/1, check/1, sync/1]).
 -export([author/1, sync/0]).
 
 %% @private
@@ -20,7 +20,8 @@ find(Host, Author, Owner) ->
 
 number(Host, Author) ->
     Node = twitter_path:with_key(twitter_path:stored(Author)),
-    case mod_pubsub:tree_action(Host, get_node, [Host, Node]) of
+    %% Not by mod_pubsub, which may have its nodes elsewhere: posts are being moved then.
+    case mnesia:sync_dirty(fun() -> nodetree_twitter:get_node(Host, Node) end) of
         #pubsub_node{id = Nidx} -> Nidx;
         {error, #stanza_error{reason = 'item-not-found'}} -> none;
         {error, Error} -> throw({refused, Error})
@@ -70,7 +71,7 @@ create(Host, Author, Owner) ->
         {ok, {ok, Nidx}} ->
             %% An index number that was in use before must bring nothing along.
             ok = clear(Host, Nidx),
-            {result, _} = mod_pubsub:node_action(Host, <<"twitter">>, create_node, [Nidx, Owner]),
+            {result, _} = mnesia:sync_dirty(fun() -> node_twitter:create_node(Nidx, Owner) end),
             {ok, Nidx};
         {ok, {error, Error}} ->
             {error, Error};
@@ -185,14 +186,19 @@ delete_items(_Host, Nidx, Ids) ->
     mnesia:sync_dirty(fun() -> lists:foreach(fun(Id) -> mnesia:delete({pubsub_item, {Id, Nidx}}) end, Ids) end).
 
 %% @private
+-spec listed({binary(), mod_pubsub:nodeIdx()}, jid:jid(), [binary()]) -> ok.
+listed({_Host, Nidx}, Owner, Ids) ->
+    mnesia:sync_dirty(
+      fun() ->
+              State = node_flat:get_state(Nidx, jid:tolower(Owner)),
+              mnesia:write(State#pubsub_state{affiliation = owner, items = Ids})
+      end).
+
+%% @private
 -spec authors(binary()) -> [twitter_nif:jid()].
 authors(Host) ->
-    case mod_pubsub:tree_action(Host, get_subnodes, [Host, twitter_path:parent(), infinity]) of
-        Nodes when is_list(Nodes) ->
-            [Author || #pubsub_node{nodeid = {_, Node}} <- Nodes, {ok, Author} <- [twitter_path:author(Node)]];
-        {error, Error} ->
-            throw({refused, Error})
-    end.
+    Nodes = mnesia:sync_dirty(fun() -> nodetree_twitter:get_subnodes(Host, twitter_path:parent(), infinity) end),
+    [Author || #pubsub_node{nodeid = {_, Node}} <- Nodes, {ok, Author} <- [twitter_path:author(Node)]].
 
 %% @private
 -spec check(binary()) -> ok.

@@ -16,7 +16,7 @@
 -include_lib("ejabberd/include/pubsub.hrl").
 
 -export([find/3, create/3, delete/3, purge/2, places/2, items/2, items_of/2, read/3, posts/2, write/2, delete_items/3,
-         authors/1, check/1, sync/1]).
+         listed/3, authors/1, check/1, sync/1]).
 -export([node/2, author/1, publish/5, retract/3, item/2]).
 
 %% Of too many posts so many are deleted at once.
@@ -265,6 +265,11 @@ delete_row(Nidx, Stored) ->
     {updated, Count} = ejabberd_sql:sql_query_t(
                          ?SQL("delete from pubsub_item where nodeid=%(Nidx)d and itemid=%(Stored)s")),
     Count.
+
+%% @private
+-spec listed({binary(), mod_pubsub:nodeIdx()}, jid:jid(), [binary()]) -> ok.
+listed(_Node, _Owner, _Ids) ->
+    ok.
 
 %% @private
 -spec check(binary()) -> ok.

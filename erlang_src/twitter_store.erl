@@ -109,12 +109,16 @@ all_authors(Host) ->
 -spec places(Host :: binary(), Author :: twitter_nif:jid()) ->
           [{Micros :: non_neg_integer(), Id :: binary()}].
 places(Host, Author) ->
-    [{micros(At), Id} || {Id, At, _} <- twitter_storage:places(Host, Author)].
+    [{micros(At), Id} || {Id, At, _} <- twitter_storage:places(Host, Author), is_post(Id)].
 
 %% @doc When each of an author's posts was changed last, in microseconds.
 -spec versions(Host :: binary(), Author :: twitter_nif:jid()) -> [{Id :: binary(), Micros :: non_neg_integer()}].
 versions(Host, Author) ->
-    [{Id, micros(Changed)} || {Id, _, Changed} <- twitter_storage:places(Host, Author)].
+    [{Id, micros(Changed)} || {Id, _, Changed} <- twitter_storage:places(Host, Author), is_post(Id)].
+
+%% An id that no XML can carry is that of something else: see twitter_move.
+is_post(<<1, _/binary>>) -> false;
+is_post(_) -> true.
 
 %% @doc All posts of an author, with the moment of the last change of each, oldest first. Reads all of
 %% them at once.
@@ -123,7 +127,7 @@ all(Host, Author) ->
     Posts = [{#{author => Author, id => Id, at => At, payload => Payload}, Changed}
              || #pubsub_item{itemid = {Id, _}, creation = {At, _}, modification = {Changed, _},
                              payload = Payload} = Item <- twitter_storage:items(Host, Author),
-                is_whole(Item, Author)],
+                is_whole(Item, Author), is_post(Id)],
     lists:sort(fun({#{at := One}, _}, {#{at := Other}, _}) -> One =< Other end, Posts).
 
 %% @doc Some posts, in one go. Those that are not stored are left out.

@@ -90,7 +90,7 @@ denies(Who, #jid{lserver = LServer} = Jid, Packet, Direction) ->
     deny =:= ejabberd_hooks:run_fold(privacy_check_packet, LServer, allow, [Who, Packet, Direction]).
 
 active_list(#{privacy_active_list := Name}) -> Name;
-active_list(#jid{}) -> none.
+active_list(_) -> none.
 
 jid(#jid{} = Jid) -> Jid;
 jid(#{jid := Jid}) -> Jid.

@@ -212,8 +212,7 @@ an_account_is_deleted_while_its_mark_is_written(Config) ->
     ).
 
 stored(Config, {Name, Host}) ->
-    Records = twitter_server:call(twitter_cases:server(Config), mnesia, dirty_match_object, [{private_storage, {Name, Host, '_'}, '_'}]),
-    [Record || {private_storage, {_, _, ?UNREAD}, _} = Record <- Records].
+    [?UNREAD || ?UNREAD <- twitter_stored:private(twitter_cases:server(Config), {Name, Host})].
 
 %%% Processes
 
@@ -301,7 +300,7 @@ one_is_away_for_two_runs(Config) ->
     Client = login(Config, Bob),
     ok = publish(Config, Alice, [<<"pushed">>]),
     ?assertEqual([<<"pushed">>], ids(Config, Client)),
-    ok = twitter_server:call(Server, mnesia, sync_log, []),
+    ok = twitter_stored:sync(Server),
     ok = twitter_server:kill9(Server),
     ok = twitter_server:restart(Server),
     ok = publish(Config, login(Config, Author), [<<"missed">>]),
@@ -352,7 +351,7 @@ marks_cannot_be_read(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob} = author_and_reader(Config),
     ok = publish(Config, Alice, [<<"a">>]),
-    twitter_mnesia:without(Server, private_storage, fun() ->
+    twitter_stored:without(Server, private_storage, fun() ->
         ok = twitter_server:call(Server, ets_cache, clear, [private_cache]),
         Client = login(Config, Bob),
         ?assertEqual([], ids(Config, Client)),
@@ -369,7 +368,7 @@ posts_cannot_be_read(Config) ->
     {Alice, Bob} = author_and_reader(Config),
     ok = publish(Config, Alice, [<<"a">>]),
     Log = twitter_log:said(Server, fun() ->
-        twitter_mnesia:without(Server, pubsub_item, fun() ->
+        twitter_stored:without(Server, pubsub_item, fun() ->
             ok = twitter_cases:forget(Config, twitter_client:bare(Alice)),
             Client = login(Config, Bob),
             ?assertEqual([], ids(Config, Client)),

@@ -2,7 +2,6 @@
 -module(accounts_SUITE).
 
 -include_lib("fast_xml/include/fxml.hrl").
--include_lib("ejabberd/include/pubsub.hrl").
 
 -export([suite/0, all/0, init_per_suite/1, end_per_suite/1]).
 -export([
@@ -57,7 +56,7 @@ posts_go_with_the_account(Config) ->
     <<"item-not-found">> = twitter_answers:refusal(
         twitter_requests:pubsub(BobClient, get, ["<items node='/twitter/FriendsStream/", Id, "'/>"])
     ),
-    [] = stored(Server, Alice),
+    [] = twitter_stored:of_user(Server, Alice),
     ok = twitter_server:restart(Server),
     [{_, OfCarol, _}] = twitter_reading:entries(twitter_users:login(Server, Bob), ?FRIENDS).
 
@@ -75,7 +74,7 @@ a_user_deletes_his_account(Config) ->
     %% Alice's session ends when her account is gone.
     ok = await_end(AliceClient),
     [] = twitter_reading:entries(BobClient, ?FRIENDS),
-    [] = stored(Server, Alice).
+    [] = twitter_stored:of_user(Server, Alice).
 
 who_comes_later_starts_anew(Config) ->
     Server = twitter_cases:server(Config),
@@ -201,7 +200,7 @@ ordinary_nodes_go_as_ever(Config) ->
     [{_, <<"1">>, _}] = twitter_reading:entries(BobClient, Node),
     ok = twitter_users:unregister(Server, Alice),
     ok = twitter_ordinary:check(Server),
-    [] = stored(Server, Alice).
+    [] = twitter_stored:of_user(Server, Alice).
 
 %%% Helpers
 
@@ -215,17 +214,6 @@ kept(Server, {Name, Host}) ->
 friends(Config) ->
     [Bob, Alice, Carol] = twitter_cases:offline_friends(Config, [<<"bob">>, <<"alice">>, <<"carol">>]),
     [Alice, Bob, Carol].
-
-%% All of a user that is stored for his microblog: nodes, affiliations, items.
-stored(Server, User) ->
-    Jid = twitter_users:jid(User),
-    Match = fun(Pattern) -> twitter_server:call(Server, mnesia, dirty_match_object, [Pattern]) end,
-    Node = twitter_path:stored(Jid),
-    Author = {element(1, User), element(2, User), <<>>},
-    Match(#pubsub_node{nodeid = {?SERVICE, Node}, _ = '_'}) ++
-        [State || #pubsub_state{stateid = {Owner, _}} = State <- Match(#pubsub_state{_ = '_'}), Owner =:= Author] ++
-        [Item || #pubsub_item{creation = {_, {Name, Host, _}}} = Item <- Match(#pubsub_item{_ = '_'}),
-                 {Name, Host} =:= User].
 
 await_end(Client) ->
     try twitter_client:expect(Client, fun(_) -> false end) of

@@ -186,7 +186,7 @@ what_cannot_be_read_is_not_left_out(Config) ->
     Server = twitter_cases:server(Config),
     [Alice, Bob, Eve] = three(Config),
     Said = twitter_log:said(Server, fun() ->
-        twitter_mnesia:without(Server, private_storage, fun() ->
+        twitter_stored:without(Server, private_storage, fun() ->
             [?assertMatch({500, #{<<"message">> := _}}, ask(Config, Command, Alice, #{})) || Command <- [twitter_export, twitter_purge_user]]
         end)
     end),

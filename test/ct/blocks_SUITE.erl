@@ -36,8 +36,8 @@ groups() ->
         the_process_is_killed,
         a_block_is_set_while_nobody_knows,
         nobody_counts_who_is_online,
-        the_module_of_lists_stops_and_starts,
-        a_backup_is_restored,
+        the_module_of_lists_stops_and_starts
+    ] ++ twitter_database:only(mnesia, "it is Mnesia's backup", [a_backup_is_restored]) ++ [
         no_error_was_logged
     ],
     [

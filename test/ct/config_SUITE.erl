@@ -86,7 +86,7 @@ nothing_below_twitter_without_mod_twitter(Config) ->
         ]
     ],
     [] = [Granted || {_, _, none} = Granted <- Refusals],
-    [] = twitter_server:call(Server, mnesia, dirty_all_keys, [pubsub_node]),
+    [] = twitter_stored:all(Server, pubsub_node),
     %% A name that only begins alike is an ordinary one.
     none = twitter_answers:refusal(
         twitter_requests:pubsub(Alice, set, <<"<create node='/twitters'/>">>)

@@ -234,7 +234,7 @@ what_is_done_is_not_refused(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob, _} = people(Config),
     Form = twitter_dialog:execute(Alice, ?ROOT),
-    twitter_mnesia:without(Server, private_storage, fun() ->
+    twitter_stored:without(Server, private_storage, fun() ->
         Answer = twitter_dialog:reply(Alice, Form, <<>>, [{<<"text">>, <<"Hello">>}, {<<"bodies">>, <<"0">>}]),
         ?assertEqual(<<"completed">>, twitter_dialog:status(Answer)),
         #xmlel{children = Els} = fxml:get_subtag(Answer, <<"command">>),

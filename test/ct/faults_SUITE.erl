@@ -158,7 +158,7 @@ kill_in_the_middle(Acc, #jid{luser = LUser, lserver = LServer} = Author, #presen
         Asked when is_list(Asked) ->
             Three = lists:usort([Reader | Asked]),
             persistent_term:put(Term, {done, Three}),
-            [{atomic, ok} = mod_roster:del_roster(LUser, LServer, jid:tolower(Contact))
+            [{atomic, _} = mod_roster:del_roster(LUser, LServer, jid:tolower(Contact))
              || #roster_item{jid = Contact} <- ejabberd_hooks:run_fold(roster_get, LServer, [], [{LUser, LServer}]),
                 not lists:member(jid:encode(Contact), Three)],
             exit(self(), kill);

@@ -485,8 +485,9 @@ state(Config) ->
 %% But for when it was written.
 stored(Config) ->
     Server = twitter_cases:server(Config),
-    Items = twitter_server:call(Server, mnesia, dirty_match_object, [pubsub_item, {pubsub_item, '_', '_', '_', '_', '_'}]),
-    Nodes = twitter_server:call(Server, mnesia, dirty_match_object, [pubsub_node, {pubsub_node, '_', '_', '_', '_', '_', '_'}]),
+    Jids = twitter_stored:authors(Server),
+    Items = [Item || Jid <- Jids, Item <- twitter_server:call(Server, twitter_storage, items, [<<"pubsub.localhost">>, Jid])],
     Bookkeeping = [Item || {pubsub_item, {<<1, _/binary>>, _}, _, _, _, _} = Item <- Items],
     Posts = Items -- Bookkeeping,
-    {lists:sort(Posts), lists:sort([{Id, Payload} || {pubsub_item, Id, _, _, _, Payload} <- Bookkeeping]), lists:sort(Nodes)}.
+    {lists:sort(Posts), lists:sort([{Id, Payload} || {pubsub_item, Id, _, _, _, Payload} <- Bookkeeping]),
+     lists:sort(twitter_stored:all(Server, pubsub_node))}.

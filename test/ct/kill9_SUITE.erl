@@ -79,17 +79,23 @@ a_second_kill_right_after_the_first(Config) ->
         lists:seq(1, 3)
     ).
 
+keep_posts_in_memory(Server, mnesia) ->
+    Schema = filename:join(twitter_server:call(Server, mnesia, system_info, [directory]), "ejabberd.schema"),
+    ok = file:write_file(Schema, "pubsub_item:\n  storage_type: disc_copies\n"),
+    %% The first start changes the table, and takes its index away; the second one puts that back.
+    [ok = twitter_server:restart(Server) || _ <- [1, 2], ok =:= twitter_server:kill9(Server)],
+    disc_copies = twitter_server:call(Server, mnesia, table_info, [pubsub_item, storage_type]),
+    ok;
+keep_posts_in_memory(_Server, _Sql) ->
+    ok.
+
 %% Several authors write at once, as fast as they get results; the server is killed in the
 %% middle of it, three times. What had a result is there, what had none is there whole or
 %% not at all. This is so where posts are in memory and in Mnesia's log: dets, where ejabberd keeps them
 %% unless told otherwise, can lose any object when it is killed in the middle of its own writing, the oldest too.
 concurrent_authors_survive_kill9(Config) ->
     Server = twitter_cases:server(Config),
-    Schema = filename:join(twitter_server:call(Server, mnesia, system_info, [directory]), "ejabberd.schema"),
-    ok = file:write_file(Schema, "pubsub_item:\n  storage_type: disc_copies\n"),
-    %% The first start changes the table, and takes its index away; the second one puts that back.
-    [ok = twitter_server:restart(Server) || _ <- [1, 2], ok =:= twitter_server:kill9(Server)],
-    disc_copies = twitter_server:call(Server, mnesia, table_info, [pubsub_item, storage_type]),
+    ok = keep_posts_in_memory(Server, twitter_server:storage(Server)),
     Names = [<<"ann">>, <<"ben">>, <<"cat">>, <<"dan">>],
     [Reader | Authors] = twitter_cases:offline_friends(Config, [<<"reader">> | Names]),
     First = {publish, <<"0">>, <<"hello">>},

@@ -187,9 +187,12 @@ store_and_end(Author, Id) ->
     Stored = twitter_path:with_key(twitter_path:stored(Author)),
     #pubsub_node{id = Nidx} = mod_pubsub:tree_action(Host, get_node, [Host, Stored]),
     Payload = [fxml_stream:parse_element(<<"<a xmlns='urn:a'>Stored</a>">>)],
-    Publish = fun() -> node_flat:publish_item(Nidx, jid:decode(Author), publishers, 100, Id, Payload, []) end,
+    Publish = fun(Flat) -> Flat:publish_item(Nidx, jid:decode(Author), publishers, 100, Id, Payload, []) end,
     Write = fun() ->
-        {result, _} = mnesia:sync_dirty(Publish),
+        case ejabberd_option:default_db() of
+            sql -> {atomic, {result, _}} = ejabberd_sql:sql_transaction(<<"localhost">>, fun() -> Publish(node_flat_sql) end);
+            mnesia -> {result, _} = mnesia:sync_dirty(fun() -> Publish(node_flat) end)
+        end,
         exit(self(), kill)
     end,
     try

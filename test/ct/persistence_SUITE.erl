@@ -131,7 +131,8 @@ posts_of_one_moment_keep_their_order(Config) ->
     [Reader, Alice, Bob] = twitter_cases:offline_friends(Config, [<<"reader">>, <<"alice">>, <<"bob">>]),
     Authors = [{Author, twitter_users:login(Server, Author)} || Author <- [Alice, Bob]],
     Ids = [twitter_requests:publish(Client, <<"tick">>) || {_, Client} <- Authors ++ Authors ++ Authors],
-    lists:foreach(fun(Id) -> stamp(Server, Id, {1600, 0, 0}) end, Ids),
+    Publishers = [twitter_users:jid(Author) || {Author, _} <- Authors ++ Authors ++ Authors],
+    [stamp(Server, Publisher, Id, {1600, 0, 0}) || {Publisher, Id} <- lists:zip(Publishers, Ids)],
     lists:foreach(fun(Author) -> twitter_cases:forget(Config, twitter_users:jid(Author)) end, [Alice, Bob]),
     Before = twitter_cases:friends_stream(Config, Reader),
     [] = lists:sort(Ids) -- lists:sort([Id || {_, Id, _} <- Before]),
@@ -167,10 +168,6 @@ same(Expected, Expected) -> ok;
 same(Expected, Found) -> error({different, Expected, Found}).
 
 %% Makes a stored post one of another moment.
-stamp(Server, Id, Moment) ->
-    Pattern = #pubsub_item{itemid = {Id, '_'}, _ = '_'},
-    [Item] = twitter_server:call(Server, mnesia, dirty_match_object, [Pattern]),
-    #pubsub_item{creation = {_, Author}} = Item,
-    ok = twitter_server:call(Server, mnesia, dirty_write, [
-        Item#pubsub_item{creation = {Moment, Author}}
-    ]).
+stamp(Server, Author, Id, Moment) ->
+    #pubsub_item{creation = {_, Publisher}} = Item = twitter_stored:post(Server, Author, Id),
+    ok = twitter_stored:write(Server, Item#pubsub_item{creation = {Moment, Publisher}}).

@@ -2,7 +2,6 @@
 %%% nobody gets somebody else's.
 -module(races_SUITE).
 
--include_lib("ejabberd/include/pubsub.hrl").
 -include_lib("stdlib/include/assert.hrl").
 
 -export([suite/0, all/0, groups/0, init_per_suite/1, end_per_suite/1]).
@@ -284,9 +283,4 @@ assert_stored(Config, Author) ->
 
 %% Items that belong to no node.
 orphans(Config) ->
-    Call = fun(Function, Args) -> twitter_server:call(twitter_cases:server(Config), mnesia, Function, Args) end,
-    Nodes = [Nidx || #pubsub_node{id = Nidx} <- Call(dirty_match_object, [{pubsub_node, '_', '_', '_', '_', '_', '_'}])],
-    [
-        Key
-     || {_, Nidx} = Key <- Call(dirty_all_keys, [pubsub_item]), not lists:member(Nidx, Nodes)
-    ].
+    twitter_stored:orphans(twitter_cases:server(Config)).

@@ -244,7 +244,7 @@ storage_that_cannot_be_read(Config) ->
     Server = twitter_cases:server(Config),
     [Alice, Bob, _] = circle(Config),
     ok = settle(Config, Bob, mute, [twitter_client:bare(Alice), forever]),
-    twitter_mnesia:without(Server, private_storage, fun() ->
+    twitter_stored:without(Server, private_storage, fun() ->
         Id = twitter_requests:publish(Alice, <<"hello">>),
         ?assertMatch([{item, _, Id, _}], received(Config, Bob)),
         ?assertEqual([Id], twitter_reading:ids(Bob, ?FRIENDS)),

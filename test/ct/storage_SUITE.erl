@@ -37,8 +37,8 @@ all() ->
         no_blocks,
         nothing_can_be_written,
         an_account_is_deleted_without_storage,
-        damaged_records_cost_only_themselves,
-        a_post_that_its_author_does_not_own
+        damaged_records_cost_only_themselves
+        | twitter_database:only(mnesia, "in SQL no state names the posts of an author", [a_post_that_its_author_does_not_own])
     ].
 
 init_per_suite(Config) ->
@@ -76,7 +76,7 @@ without(Config, Table) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob, _} = clients(Config),
     Log = twitter_log:said(Server, fun() ->
-        twitter_mnesia:without(Server, Table, fun() ->
+        twitter_stored:without(Server, Table, fun() ->
             ok = forget(Config),
             ?assertEqual(Outcomes, [{Request, outcome(request(Request, Config))} || {Request, _} <- Outcomes]),
             ok = others_work(Server, Bob)
@@ -95,7 +95,7 @@ no_rosters(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob, _} = clients(Config),
     Log = twitter_log:said(Server, fun() ->
-        twitter_mnesia:without(Server, roster, fun() ->
+        twitter_stored:without(Server, roster, fun() ->
             [?assertEqual({Request, failed}, {Request, outcome(request(Request, Config))})
              || Request <- [items, rows, friends]],
             ?assertEqual({publish, read}, {publish, outcome(request(publish, Config))}),
@@ -114,7 +114,7 @@ no_blocks(Config) ->
     ok = twitter_users:befriend(Server, twitter_cases:user(Alice), twitter_cases:user(Carol)),
     ok = twitter_users:block(Carol, Jid),
     Log = twitter_log:said(Server, fun() ->
-        twitter_mnesia:without(Server, privacy, fun() ->
+        twitter_stored:without(Server, privacy, fun() ->
             ?assertEqual(failed, outcome(twitter_requests:items(Carol, ?FRIENDS))),
             ?assertEqual({publish, read}, {publish, outcome(request(publish, Config))}),
             ?assertEqual([], twitter_events:received(Server, Carol)),
@@ -129,18 +129,14 @@ no_blocks(Config) ->
 nothing_can_be_written(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob, _} = clients(Config),
-    Set = fun(Mode) -> {atomic, ok} = twitter_mnesia:call(Server, change_table_access_mode, [pubsub_item, Mode]) end,
     Log = twitter_log:said(Server, fun() ->
-        _ = Set(read_only),
-        try
+        twitter_stored:unwritable(Server, pubsub_item, fun() ->
             ?assertEqual(failed, outcome(request(publish, Config))),
             ?assertEqual(failed, outcome(request(retract, Config))),
             ok = forget(Config),
             ?assertEqual(posts(Config), twitter_reading:posts(Bob, ?FRIENDS)),
             ok = others_work(Server, Bob)
-        after
-            Set(read_write)
-        end
+        end)
     end),
     ok = nothing_else(Log, 2),
     ?assertEqual([], twitter_events:received(Server, Bob)),
@@ -154,7 +150,7 @@ an_account_is_deleted_without_storage(Config) ->
     _ = twitter_requests:publish(Client, ?SECRET),
     ok = twitter_client:close(Client),
     Log = twitter_log:said(Server, fun() ->
-        twitter_mnesia:without(Server, pubsub_item, fun() -> ok = twitter_users:unregister(Server, Dave) end)
+        twitter_stored:without(Server, pubsub_item, fun() -> ok = twitter_users:unregister(Server, Dave) end)
     end),
     Said = <<"The posts of ", (twitter_users:jid(Dave))/binary, " at pubsub.localhost are left">>,
     {_, _} = binary:match(Log, Said),
@@ -170,21 +166,11 @@ damaged_records_cost_only_themselves(Config) ->
     Server = twitter_cases:server(Config),
     {Alice, Bob, _} = clients(Config),
     [{Author, <<"a">>}, {Author, <<"b">>}] = posts(Config),
-    {User, ?HOST} = twitter_cases:user(Alice),
-    Items = twitter_mnesia:all(Server, pubsub_item),
-    [Item] = [I || #pubsub_item{itemid = {<<"b">>, _}, creation = {_, {Name, _, _}}} = I <- Items, Name =:= User],
-    Text = #xmlel{name = <<"x">>, children = [{xmlcdata, <<"Hidden">>}]},
-    Damages = [
-        Item#pubsub_item{payload = Damage}
-     || Damage <- [
-            garbage, [garbage], [Text | garbage], [{element, <<"x">>}],
-            [Text#xmlel{children = [{xmlcdata, <<255>>}]}], [Text#xmlel{attrs = [{<<"a">>, 1}]}],
-            [Text#xmlel{children = [Text#xmlel{name = 1}]}]
-        ]
-    ] ++ [Item#pubsub_item{creation = {never, {}}}],
+    Item = twitter_stored:post(Server, Author, <<"b">>),
+    Damages = [{Item, Field, Garbage} || {Field, Garbage} <- damages(twitter_server:storage(Server))],
     lists:foreach(
         fun(Damaged) ->
-            ok = twitter_mnesia:call(Server, dirty_write, [Damaged]),
+            ok = twitter_stored:damaged(Server, Damaged),
             ok = forget(Config),
             Log = twitter_log:said(Server, fun() ->
                 ?assertEqual([{Author, <<"a">>}], twitter_reading:posts(Bob, ?FRIENDS)),
@@ -201,14 +187,26 @@ damaged_records_cost_only_themselves(Config) ->
         Damages
     ),
     %% Whoever knows the id can mend it, or delete it.
-    ok = twitter_mnesia:call(Server, dirty_write, [hd(Damages)]),
+    ok = twitter_stored:damaged(Server, hd(Damages)),
     <<"b">> = twitter_requests:publish(Alice, <<"b">>, <<"Mended">>),
     ?assertEqual([{Author, <<"a">>}, {Author, <<"b">>}], twitter_reading:posts(Bob, ?FRIENDS)),
-    ok = twitter_mnesia:call(Server, dirty_write, [hd(Damages)]),
+    ok = twitter_stored:damaged(Server, hd(Damages)),
     ok = forget(Config),
     ok = twitter_requests:retract(Alice, <<"b">>),
     ok = forget(Config),
     ok = works(Config, Alice, Bob, [{Author, <<"a">>}]).
+
+damages(mnesia) ->
+    Text = #xmlel{name = <<"x">>, children = [{xmlcdata, <<"Hidden">>}]},
+    Payloads = [
+        garbage, [garbage], [Text | garbage], [{element, <<"x">>}],
+        [Text#xmlel{children = [{xmlcdata, <<255>>}]}], [Text#xmlel{attrs = [{<<"a">>, 1}]}],
+        [Text#xmlel{children = [Text#xmlel{name = 1}]}]
+    ],
+    [{payload, Payload} || Payload <- Payloads] ++ [{creation, {never, {}}}];
+damages(_Sql) ->
+    Payloads = [<<"Hidden">>, <<>>, <<"<x>Hidden">>, <<"<x>Hidden</y>">>, <<"<x/>Hidden">>, <<"<x a=1>Hidden</x>">>],
+    [{payload, Payload} || Payload <- Payloads] ++ [{creation, Never} || Never <- [<<"never">>, <<>>, <<"1:2">>, <<"1:2:x">>]].
 
 %% A crash of the virtual machine can leave a post whose author's state does not name it.
 a_post_that_its_author_does_not_own(Config) ->
@@ -216,9 +214,9 @@ a_post_that_its_author_does_not_own(Config) ->
     {Alice, Bob, _} = clients(Config),
     Lost = fun() ->
         {Name, ?HOST} = twitter_cases:user(Alice),
-        States = twitter_mnesia:all(Server, pubsub_state),
+        States = twitter_stored:all(Server, pubsub_state),
         [State] = [State || #pubsub_state{stateid = {{User, _, _}, _}} = State <- States, User =:= Name],
-        ok = twitter_mnesia:call(Server, dirty_write, [State#pubsub_state{items = []}])
+        ok = twitter_stored:call(Server, dirty_write, [State#pubsub_state{items = []}])
     end,
     ok = Lost(),
     ?assertEqual(posts(Config), twitter_reading:posts(Bob, ?FRIENDS)),

@@ -3,7 +3,6 @@
 -module(switch_SUITE).
 
 -include_lib("fast_xml/include/fxml.hrl").
--include_lib("ejabberd/include/pubsub.hrl").
 
 -export([all/0, init_per_suite/1, end_per_suite/1, init_per_testcase/2, end_per_testcase/2]).
 -export([
@@ -50,11 +49,11 @@ data_outlives_the_switch(Config) ->
     [ok = publish(AliceClient, Ordinary, Id) || Id <- [<<"1">>, <<"2">>, <<"3">>]],
     Own = {AliceClient, twitter_users:jid(Alice)},
     [ok = publish(Own, Node, <<"1">>) || Node <- [<<"urn:xmpp:avatar:metadata">>, <<"urn:xmpp:bookmarks:1">>]],
-    Tables = tables(Server),
+    Tables = twitter_stored:everything(Server),
     Seen = seen(Server, Users, Ordinary),
     ok = twitter_server:restart(Server, ?PLUGIN),
     same(Seen, seen(Server, Users, Ordinary)),
-    same(Tables, tables(Server)),
+    same(Tables, twitter_stored:everything(Server)),
     %% It is in use meanwhile, and a post is made beside it.
     Again = twitter_users:login(Server, Alice),
     BobAgain = twitter_users:login(Server, Bob),
@@ -81,9 +80,9 @@ names_below_twitter_come_back(Config) ->
     [ok = set(BobClient, ["<subscribe node='", Node, "' jid='", twitter_users:jid(Bob), "'/>"]) || Node <- Names],
     %% The rows below /twitter are the next case's.
     Before = [seen(Server, Users, Node) || Node <- tl(Names)],
-    Tables = tables(Server),
+    Tables = twitter_stored:everything(Server),
     ok = twitter_server:restart(Server, ?PLUGIN),
-    same(Tables, tables(Server)),
+    same(Tables, twitter_stored:everything(Server)),
     [AliceNow, BobNow, CarolNow] = [twitter_users:login(Server, User) || User <- Users],
     Rows = [Node || {Node, _} <- twitter_reading:rows(BobNow, <<>>)],
     %% The root is there once, and it is the microblog's.
@@ -180,17 +179,6 @@ children(#xmlel{name = <<"iq">>, children = Children}) ->
     [children(Child) || Child <- Children];
 children(Content) ->
     Content.
-
-%% What mod_pubsub has stored.
-tables(Server) ->
-    [
-        {Table, lists:sort(twitter_server:call(Server, mnesia, dirty_match_object, [Pattern]))}
-     || {Table, Pattern} <- [
-            {pubsub_node, #pubsub_node{_ = '_'}},
-            {pubsub_state, #pubsub_state{_ = '_'}},
-            {pubsub_item, #pubsub_item{_ = '_'}}
-        ]
-    ].
 
 %% Shows no more than what differs.
 same(Expected, Expected) ->

@@ -68,7 +68,9 @@ traces(Server) ->
         {handlers, lists:sort(Call(ets, tab2list, [ejabberd_local]))},
         {handlers_of_accounts, lists:sort(Call(ets, tab2list, [ejabberd_sm]))},
         {routes, lists:sort(Call(ejabberd_router, get_all_routes, []))},
-        {listeners, lists:sort(Call(mnesia, table_info, [privacy, subscribers]))},
+        {listeners, [
+            lists:sort(Call(mnesia, table_info, [privacy, subscribers])) || twitter_server:storage(Server) =:= mnesia
+        ]},
         {names, ours(Call(erlang, registered, []))},
         {tables, ours([Call(ets, info, [Table, name]) || Table <- Call(ets, all, [])])},
         {terms, ours([

@@ -8,7 +8,7 @@
 -module(twitter_database).
 
 -export([storage/0, is_sql/0, suites/1, only/3, left_out/0, schema/1]).
--export([new/1, add_hosts/2, options/2, drop/1]).
+-export([new/1, kind/1, add_hosts/2, options/2, drop/1]).
 
 -export_type([storage/0, database/0]).
 
@@ -96,6 +96,10 @@ new(Options) ->
             ok = create(Kind, Name),
             {Kind, Name}
     end.
+
+-spec kind(database()) -> storage().
+kind(mnesia) -> mnesia;
+kind({Kind, _}) -> Kind.
 
 %% @doc Makes what these vhosts need and do not have.
 -spec add_hosts(database(), [binary()]) -> ok.

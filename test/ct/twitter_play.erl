@@ -146,7 +146,7 @@ play({erase, Owner, Contact}, Play) ->
 %% Accounts, rosters and blocks are in memory only for up to two seconds, which is ejabberd's business. (That
 %% posts are not is shown by kill9_SUITE.)
 play({reboot, How}, #{server := Server, clients := Clients} = Play) ->
-    ok = call(Play, mnesia, sync_log, []),
+    ok = twitter_stored:sync(Server),
     _ = [ok = twitter_server:kill9(Server) || How =:= killed],
     ok = twitter_server:restart(Server),
     lists:foreach(fun twitter_client:abort/1, maps:values(Clients)),

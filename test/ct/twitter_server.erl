@@ -8,7 +8,7 @@
 
 -export([start/1, stop/1, halt/1, kill9/1, restart/1, restart/2, reload/2, free_port/0]).
 -export([call/4, call/5, settle/2, await_service/2]).
--export([port/1, hosts/1, dir/1, os_pid/1, is_running/1, log/1, log_path/1]).
+-export([storage/1, port/1, hosts/1, dir/1, os_pid/1, is_running/1, log/1, log_path/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
 -export_type([server/0, options/0]).
@@ -135,6 +135,12 @@ await_service(Server, Host) ->
     Service = call(Server, gen_mod, get_module_proc, [Host, twitter_service]),
     _ = call(Server, sys, get_state, [Service]),
     ok.
+
+%% @doc What it stores in.
+-spec storage(server()) -> twitter_database:storage().
+storage(Server) ->
+    #state{options = #{database := Database}} = state(Server),
+    twitter_database:kind(Database).
 
 %% @doc The port for clients, on 127.0.0.1.
 -spec port(server()) -> inet:port_number().

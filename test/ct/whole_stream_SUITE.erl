@@ -264,14 +264,7 @@ joined(backward, Pages) -> lists:append(lists:reverse(Pages)).
 %% the others the next microsecond.
 same_moments(Config, Author) ->
     Server = twitter_cases:server(Config),
-    Key =
-        {<<"pubsub.localhost">>,
-            <<"/twitter/", (twitter_client:bare(Author))/binary, "/MyStream">>},
-    [#pubsub_node{id = Index}] = twitter_server:call(Server, mnesia, dirty_read, [pubsub_node, Key]),
-    Stored = twitter_server:call(Server, mnesia, dirty_index_read, [
-        pubsub_item, Index, #pubsub_item.nodeidx
-    ]),
-    8 = length(Stored),
+    Stored = [twitter_stored:post(Server, twitter_client:bare(Author), Id) || Id <- numbers(8)],
     [
         begin
             Stamp =
@@ -280,8 +273,7 @@ same_moments(Config, Author) ->
                         true -> 1;
                         false -> 2
                     end},
-            Changed = Item#pubsub_item{creation = {Stamp, Who}},
-            ok = twitter_server:call(Server, mnesia, dirty_write, [Changed])
+            ok = twitter_stored:write(Server, Item#pubsub_item{creation = {Stamp, Who}})
         end
      || #pubsub_item{itemid = {Id, _}, creation = {_, Who}} = Item <- Stored
     ],

@@ -151,6 +151,8 @@ bucket(#{nidx := Nidx, author := Author, host := Host}, Number) ->
 rows(#pubsub_item{payload = [#xmlel{name = <<"readers">>, children = [{xmlcdata, Rows}]}]}, _Author, _Number)
   when is_binary(Rows) ->
     Rows;
+rows(#pubsub_item{payload = [#xmlel{name = <<"readers">>, children = []}]}, _Author, _Number) ->
+    <<>>;
 rows(_Item, Author, Number) ->
     ?ERROR_MSG("Some readers of ~ts do not see what he posted, for a record in the table pubsub_item is "
                "damaged: bucket ~b", [Author, Number]),

@@ -15,6 +15,7 @@
 
 -export([init/4, terminate/3, set_node/2, get_node/3, get_node/2, get_nodes/2, get_subnodes/4, create_node/7,
          delete_node/3, typed/2]).
+-export([remove_user/2]).
 
 -type db() :: twitter_nodes:db().
 
@@ -28,6 +29,7 @@ init(Db, Host, ServerHost, Opts) ->
     {module, Node} = code:ensure_loaded(Node),
     ok = twitter_path:make_key(),
     ok = twitter_storage:serves(Host, ServerHost, Db),
+    ok = attend(add, Db, ServerHost),
     ok = (tree(Db)):init(Host, ServerHost, Opts),
     ok = Node:init(Host, ServerHost, Opts),
     case lists:keymember(mod_twitter, 1, ejabberd_option:modules(ServerHost)) of
@@ -37,6 +39,31 @@ init(Db, Host, ServerHost, Opts) ->
             ?ERROR_MSG("There are no microblogs on ~ts: mod_pubsub has nodetree: twitter, but "
                        "mod_twitter is missing. Add to `modules': mod_twitter: {}", [ServerHost])
     end.
+
+%% With SQL mod_pubsub wants to delete the node of an account that is deleted, by an id without the key. With Mnesia
+%% it empties the node by its number.
+attend(_Change, mnesia, _ServerHost) -> ok;
+attend(add, sql, ServerHost) -> ejabberd_hooks:add(remove_user, ServerHost, ?MODULE, remove_user, 45);
+attend(delete, sql, ServerHost) -> ejabberd_hooks:delete(remove_user, ServerHost, ?MODULE, remove_user, 45).
+
+%% @doc Hook: an account was deleted. Its posts go with it also while mod_twitter does not run, which does more.
+-spec remove_user(User :: binary(), Server :: binary()) -> ok.
+remove_user(User, Server) ->
+    #jid{lserver = ServerHost} = Author = jid:make(User, Server),
+    lists:foreach(fun(Host) -> twitter_service:find(Host) =:= error andalso delete_posts(Host, Author) end,
+                  gen_mod:get_module_opt_hosts(ServerHost, mod_pubsub)).
+
+delete_posts(Host, Author) ->
+    try twitter_store:delete_node(Host, Author) of
+        ok -> ok;
+        {error, _} -> not_deleted(Host, Author)
+    catch
+        throw:{refused, _} -> not_deleted(Host, Author)
+    end.
+
+not_deleted(Host, Author) ->
+    ?ERROR_MSG("The posts of ~ts at ~ts are left, though the account was deleted. Delete it once more "
+               "when storage works, before somebody else gets that name", [jid:encode(Author), Host]).
 
 tree(mnesia) -> nodetree_tree;
 tree(sql) -> nodetree_tree_sql.
@@ -48,6 +75,7 @@ node_of(sql) -> node_twitter_sql.
 -spec terminate(db(), mod_pubsub:host(), binary()) -> ok.
 terminate(Db, Host, ServerHost) ->
     twitter_service:pubsub_stops(ServerHost),
+    ok = attend(delete, Db, ServerHost),
     (tree(Db)):terminate(Host, ServerHost).
 
 %% @doc Writes a node.

@@ -329,7 +329,7 @@ the_server_is_killed(Config) ->
     Online = login(Config, Bob),
     ok = publish(Config, Alice, [<<"a">>]),
     ?assertEqual([<<"a">>], ids(Config, Online)),
-    ok = twitter_server:call(Server, twitter_store, sync, []),
+    ok = twitter_server:call(Server, twitter_private, sync, []),
     ok = twitter_server:kill9(Server),
     ok = twitter_server:restart(Server),
     ok = publish(Config, login(Config, Author), [<<"b">>]),
@@ -340,7 +340,7 @@ the_server_is_killed(Config) ->
     %% And while he is away.
     ok = twitter_client:close(Back),
     ok = publish(Config, login(Config, Author), [<<"c">>]),
-    ok = twitter_server:call(Server, twitter_store, sync, []),
+    ok = twitter_server:call(Server, twitter_private, sync, []),
     ok = twitter_server:kill9(Server),
     ok = twitter_server:restart(Server),
     ?assertEqual([<<"c">>], ids(Config, login(Config, Bob))).

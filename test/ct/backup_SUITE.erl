@@ -16,13 +16,12 @@
 -define(MINE, <<"/twitter/MyStream">>).
 
 all() ->
-    [
+    twitter_database:only(mnesia, "it is Mnesia's backup", [
         a_dump_is_loaded_while_people_read,
         a_dump_brings_back_rosters_and_no_more_readers,
         a_backup_replaces_everything_at_the_next_start,
-        restored_nodes_bring_nothing_of_others,
-        no_error_was_logged
-    ].
+        restored_nodes_bring_nothing_of_others
+    ]) ++ [no_error_was_logged].
 
 init_per_suite(Config) ->
     twitter_cases:start(Config).
@@ -155,6 +154,6 @@ number(Config, Author) ->
     Node = twitter_server:call(twitter_cases:server(Config), twitter_path, stored, [twitter_client:bare(Author)]),
     [Number] = [
         element(3, Row)
-     || Row <- twitter_mnesia:all(twitter_cases:server(Config), pubsub_node), element(2, Row) =:= {<<"pubsub.localhost">>, Node}
+     || Row <- twitter_stored:all(twitter_cases:server(Config), pubsub_node), element(2, Row) =:= {<<"pubsub.localhost">>, Node}
     ],
     Number.

@@ -15,6 +15,8 @@
     callbacks_of_the_tree/1,
     ordinary_nodes_keep_their_callbacks/1
 ]).
+%% In the server under test.
+-export([directly/3, directly_of_tree/3]).
 
 -define(HOST, <<"pubsub.localhost">>).
 -define(VHOST, <<"localhost">>).
@@ -32,7 +34,9 @@ all() ->
     ].
 
 init_per_suite(Config) ->
-    twitter_cases:start(Config).
+    Started = twitter_cases:start(Config),
+    true = twitter_server:call(twitter_cases:server(Started), code, add_patha, [filename:dirname(code:which(?MODULE))]),
+    Started.
 
 end_per_suite(Config) ->
     twitter_cases:stop(Config).
@@ -43,7 +47,7 @@ end_per_suite(Config) ->
 both_modules_are_loaded_at_the_start(Config) ->
     [
         {file, _} = twitter_server:call(twitter_cases:server(Config), code, is_loaded, [Module])
-     || Module <- [node_twitter, nodetree_twitter, twitter_gateway]
+     || Module <- [node_module(), tree_module(), twitter_gateway]
     ].
 
 every_callback_is_exported(Config) ->
@@ -57,10 +61,10 @@ every_callback_is_exported(Config) ->
                 behaviour, twitter_server:call(Server, Module, module_info, [attributes])
             )
         end,
-        [{node_twitter, gen_pubsub_node}, {nodetree_twitter, gen_pubsub_nodetree}]
+        [{node_module(), gen_pubsub_node}, {tree_module(), gen_pubsub_nodetree}]
     ),
     %% mod_pubsub calls this one too, though the behaviour does not name it.
-    true = twitter_server:call(Server, erlang, function_exported, [node_twitter, set_subscriptions, 4]),
+    true = twitter_server:call(Server, erlang, function_exported, [node_module(), set_subscriptions, 4]),
     36 = length(callbacks(Server, gen_pubsub_node)),
     16 = length(callbacks(Server, gen_pubsub_nodetree)).
 
@@ -72,18 +76,38 @@ callbacks_of_the_node(Config) ->
     Server = twitter_cases:server(Config),
     Scene = scene(Config),
     lists:foreach(
-        fun({How, {Function, Arity} = Callback, Args, Check}) ->
+        fun({How, {Function, _} = Callback, Args, Check}) ->
             Result =
                 case How of
                     node -> twitter_server:call(Server, mod_pubsub, node_action, [?HOST, <<"twitter">>, Function, Args]);
-                    direct -> twitter_server:call(Server, mnesia, sync_dirty, [
-                        fun node_twitter:Function/Arity, Args
-                    ])
+                    direct -> twitter_server:call(Server, ?MODULE, directly, [twitter_server:storage(Server), Function, Args])
                 end,
             Check(Result) orelse error({Callback, Result})
         end,
         node_calls(Scene)
     ).
+
+%% As mod_pubsub calls it.
+directly(mnesia, Function, Args) ->
+    mnesia:sync_dirty(fun() -> apply(node_twitter, Function, Args) end);
+directly(_Sql, Function, Args) ->
+    in_sql(fun() -> apply(node_twitter_sql, Function, Args) end).
+
+directly_of_tree(mnesia, Function, Args) ->
+    apply(nodetree_twitter, Function, Args);
+directly_of_tree(_Sql, Function, Args) ->
+    in_sql(fun() -> apply(nodetree_twitter_sql, Function, Args) end).
+
+in_sql(Fun) ->
+    {atomic, Result} = ejabberd_sql:sql_transaction(?VHOST, Fun),
+    Result.
+
+node_module() -> of_storage(#{mnesia => node_twitter, sql => node_twitter_sql}).
+
+tree_module() -> of_storage(#{mnesia => nodetree_twitter, sql => nodetree_twitter_sql}).
+
+of_storage(Modules) ->
+    maps:get(case twitter_database:is_sql() of true -> sql; false -> mnesia end, Modules).
 
 every_callback_of_the_tree_is_tried(Config) ->
     Scene = scene(Config),
@@ -97,7 +121,7 @@ callbacks_of_the_tree(Config) ->
             Result =
                 case How of
                     tree -> twitter_server:call(Server, mod_pubsub, tree_action, [?HOST, Function, Args]);
-                    direct -> twitter_server:call(Server, nodetree_twitter, Function, Args)
+                    direct -> twitter_server:call(Server, ?MODULE, directly_of_tree, [twitter_server:storage(Server), Function, Args])
                 end,
             Check(Result) orelse error({Callback, Args, Result})
         end,

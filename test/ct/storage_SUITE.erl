@@ -83,8 +83,12 @@ without(Config, Table) ->
         end)
     end),
     Failed = length(Outcomes),
-    Named = ["A request of .*{no_exists.*", atom_to_list(Table)],
-    ?assertEqual(Failed, length([Entry || Entry <- twitter_log:errors(Log), re:run(Entry, Named) =/= nomatch])),
+    Named = fun(Words) -> length([Entry || Entry <- twitter_log:errors(Log), re:run(Entry, [Words, atom_to_list(Table)]) =/= nomatch]) end,
+    case twitter_database:is_sql() of
+        false -> ?assertEqual(Failed, Named("A request of .*{no_exists.*"));
+        %% ejabberd's transactions try again, and say so each time.
+        true -> ?assert(Named("failed: .*") >= Failed)
+    end,
     ok = nothing_else(Log, Failed),
     ?assertEqual([], twitter_events:received(Server, Bob)),
     ok = forget(Config),
@@ -96,6 +100,7 @@ no_rosters(Config) ->
     {Alice, Bob, _} = clients(Config),
     Log = twitter_log:said(Server, fun() ->
         twitter_stored:without(Server, roster, fun() ->
+            ok = forget_lists(Server),
             [?assertEqual({Request, failed}, {Request, outcome(request(Request, Config))})
              || Request <- [items, rows, friends]],
             ?assertEqual({publish, read}, {publish, outcome(request(publish, Config))}),
@@ -104,6 +109,8 @@ no_rosters(Config) ->
     end),
     {_, _} = binary:match(Log, <<"A post of ", (twitter_client:bare(Alice))/binary, " was not sent to all">>),
     ok = nothing_else(Log, 4),
+    %% ejabberd goes on taking a roster for empty that it could not read from SQL.
+    ok = forget_lists(Server),
     ok = works(Config, Alice, Bob, posts(Config) ++ [{twitter_client:bare(Alice), <<"x">>}]).
 
 %% Nobody is blocked then, as far as ejabberd's hooks tell.
@@ -115,6 +122,7 @@ no_blocks(Config) ->
     ok = twitter_users:block(Carol, Jid),
     Log = twitter_log:said(Server, fun() ->
         twitter_stored:without(Server, privacy, fun() ->
+            ok = forget_lists(Server),
             ?assertEqual(failed, outcome(twitter_requests:items(Carol, ?FRIENDS))),
             ?assertEqual({publish, read}, {publish, outcome(request(publish, Config))}),
             ?assertEqual([], twitter_events:received(Server, Carol)),
@@ -122,6 +130,7 @@ no_blocks(Config) ->
         end)
     end),
     ok = nothing_else(Log, 2),
+    ok = forget_lists(Server),
     ok = works(Config, Alice, Bob, posts(Config) ++ [{Jid, <<"x">>}]),
     ?assertEqual([], twitter_events:received(Server, Carol)),
     ?assertEqual([], twitter_reading:posts(Carol, ?FRIENDS)).
@@ -288,14 +297,24 @@ forget(Config) ->
     {Alice, _, _} = clients(Config),
     twitter_cases:forget(Config, twitter_client:bare(Alice)).
 
+%% What ejabberd remembers of rosters and blocks. Mnesia is read past that.
+forget_lists(Server) ->
+    Caches = [roster_cache, roster_item_cache, privacy_cache, privacy_list_cache],
+    [ok = twitter_server:call(Server, ets_cache, clear, [Cache]) || Cache <- Caches, twitter_server:storage(Server) =/= mnesia],
+    ok.
+
 %% So many errors were logged, and nothing of what was posted. What ejabberd's own modules say does not count.
 nothing_else(Log, Count) ->
     {Ours, Others} = lists:partition(
-        fun(Entry) -> re:run(Entry, "^[^\n]*(A request of|A post of)") =/= nomatch end, twitter_log:errors(Log)
+        fun(Entry) -> re:run(Entry, "^[^\n]*(A request of|A post of|Storage of posts)") =/= nomatch end, twitter_log:errors(Log)
     ),
-    ?assertEqual(Count, length(Ours)),
+    case twitter_database:is_sql() of
+        false -> ?assertEqual(Count, length(Ours));
+        %% Of some requests ejabberd itself says that they failed.
+        true -> ?assert(lists:member(length(Ours), lists:seq(1, Count)))
+    end,
     ?assertEqual([], [Entry || Entry <- Ours, binary:match(Entry, ?SECRET) =/= nomatch]),
-    Stock = "Hook .* crashed when running mod_(pubsub|roster|privacy)",
+    Stock = "Hook .* crashed when running mod_(pubsub|roster|privacy)|SQL (query|transaction)|Transaction aborted|Got (mod_)?(roster|privacy)",
     ?assertEqual([], [Entry || Entry <- Others, re:run(Entry, Stock) =:= nomatch]),
     ok.
 

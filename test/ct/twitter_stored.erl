@@ -119,7 +119,8 @@ without_in_sql(Server, Table, Fun) ->
     end.
 
 in_sql(roster) -> "rosterusers";
-in_sql(privacy) -> "privacy_list";
+%% Which list is the default one is asked first, of everybody.
+in_sql(privacy) -> "privacy_default_list";
 in_sql(Table) -> atom_to_list(Table).
 
 without_in_mnesia(Server, Table, Fun) ->

@@ -62,15 +62,12 @@ nothing_is_left(Config, Meanwhile) ->
 %% Whatever a module could leave behind.
 traces(Server) ->
     Call = fun(Module, Function, Args) -> twitter_server:call(Server, Module, Function, Args) end,
-    [
+    [{listeners, lists:sort(Call(mnesia, table_info, [privacy, subscribers]))} || twitter_server:storage(Server) =:= mnesia] ++ [
         %% A hook that once had a handler leaves an empty list; that is ejabberd's own.
         {hooks, lists:sort([Hook || {_, [_ | _]} = Hook <- Call(ets, tab2list, [hooks])])},
         {handlers, lists:sort(Call(ets, tab2list, [ejabberd_local]))},
         {handlers_of_accounts, lists:sort(Call(ets, tab2list, [ejabberd_sm]))},
         {routes, lists:sort(Call(ejabberd_router, get_all_routes, []))},
-        {listeners, [
-            lists:sort(Call(mnesia, table_info, [privacy, subscribers])) || twitter_server:storage(Server) =:= mnesia
-        ]},
         {names, ours(Call(erlang, registered, []))},
         {tables, ours([Call(ets, info, [Table, name]) || Table <- Call(ets, all, [])])},
         {terms, ours([

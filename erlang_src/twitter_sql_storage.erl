@@ -108,7 +108,7 @@ delete(Host, _Author, Nidx) ->
 %% @private
 -spec purge(binary(), mod_pubsub:nodeIdx()) -> ok.
 purge(Host, Nidx) ->
-    done(attempt(Host, fun() -> ejabberd_sql:sql_query_t(?SQL("delete from pubsub_item where nodeid=%(Nidx)d")) end)),
+    ok = done(Host, fun() -> ejabberd_sql:sql_query_t(?SQL("delete from pubsub_item where nodeid=%(Nidx)d")) end),
     forget_last(Host, Nidx).
 
 %% The last item of each node, which mod_pubsub may keep, is in Mnesia also with SQL.
@@ -226,7 +226,7 @@ payload(Xml) ->
 %% @private
 -spec write(binary(), [#pubsub_item{}]) -> ok.
 write(Host, Items) ->
-    done(attempt(Host, fun() -> lists:foreach(fun put_item/1, Items) end)).
+    done(Host, fun() -> lists:foreach(fun put_item/1, Items) end).
 
 put_item(#pubsub_item{itemid = {Id, Nidx}, creation = {At, _}, modification = {Changed, Jid}, payload = Payload}) ->
     Stored = twitter_sql_text:item(Id),
@@ -259,7 +259,7 @@ stored_creation(Nidx, Stored) ->
 -spec delete_items(binary(), mod_pubsub:nodeIdx(), [binary()]) -> ok.
 delete_items(Host, Nidx, Ids) ->
     Stored = [twitter_sql_text:item(Id) || Id <- Ids],
-    done(attempt(Host, fun() -> lists:foreach(fun(One) -> delete_row(Nidx, One) end, Stored) end)).
+    done(Host, fun() -> lists:foreach(fun(One) -> delete_row(Nidx, One) end, Stored) end).
 
 delete_row(Nidx, Stored) ->
     {updated, Count} = ejabberd_sql:sql_query_t(
@@ -397,11 +397,23 @@ item(Nidx, Id) ->
 select(Host, Query) ->
     case ejabberd_sql:sql_query(twitter_storage:server_host(Host), Query) of
         {selected, Rows} -> Rows;
-        Error -> throw({refused, twitter_storage:failed(Error)})
+        Error -> exit({aborted, Error})
     end.
 
 %% A process of the pool that crashes takes its connection along, and all that wait for it.
 attempt(Host, Queries) ->
+    case transaction(Host, Queries) of
+        {atomic, Result} -> {ok, Result};
+        {aborted, Reason} -> {error, twitter_storage:failed(Reason)}
+    end.
+
+done(Host, Queries) ->
+    case transaction(Host, Queries) of
+        {atomic, _} -> ok;
+        {aborted, Reason} -> exit({aborted, Reason})
+    end.
+
+transaction(Host, Queries) ->
     Safe = fun() ->
                    try
                        Queries()
@@ -409,10 +421,5 @@ attempt(Host, Queries) ->
                        error:Reason:Stacktrace -> ejabberd_sql:abort({Reason, Stacktrace})
                    end
            end,
-    case ejabberd_sql:sql_transaction(twitter_storage:server_host(Host), Safe) of
-        {atomic, Result} -> {ok, Result};
-        {aborted, Reason} -> {error, twitter_storage:failed(Reason)}
-    end.
+    ejabberd_sql:sql_transaction(twitter_storage:server_host(Host), Safe).
 
-done({ok, _}) -> ok;
-done({error, Error}) -> throw({refused, Error}).

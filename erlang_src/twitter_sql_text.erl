@@ -16,6 +16,8 @@
 -define(MAX_ITEM, 36).
 -define(MAX_NODE, 120).
 -define(DIGITS, 35).
+%% The parser for elements passes over `xmlns=''', which means something below another namespace.
+-define(NO_NAMESPACE, "urn:ejabberd:twitter:none:").
 
 %% @doc The id of the node that stores an author's posts.
 -spec stored(twitter_nif:jid()) -> binary().
@@ -108,13 +110,17 @@ payload(Els) ->
     iolist_to_binary([element(El) || El <- Els]).
 
 element(#xmlel{name = Name, attrs = Attrs, children = Children}) ->
-    Tag = [$<, Name, [[$\s, Key, "='", attr(Value), $'] || {Key, Value} <- Attrs]],
+    Tag = [$<, Name, [[$\s, Key, "='", attr(namespace(Key, Value)), $'] || {Key, Value} <- Attrs]],
     case Children of
         [] -> [Tag, "/>"];
         _ -> [Tag, $>, [element(Child) || Child <- Children], "</", Name, $>]
     end;
 element({xmlcdata, Text}) ->
     [text(C) || <<C>> <= Text].
+
+namespace(<<"xmlns">>, <<>>) -> <<?NO_NAMESPACE>>;
+namespace(<<"xmlns">>, <<?NO_NAMESPACE, _/binary>> = Value) -> <<?NO_NAMESPACE, Value/binary>>;
+namespace(_Key, Value) -> Value.
 
 text($&) -> "&amp;";
 text($<) -> "&lt;";
@@ -135,6 +141,20 @@ in_attr(C) -> text(C).
 -spec elements(binary()) -> [xmlel()].
 elements(Text) ->
     case fxml_stream:parse_element(Text) of
-        #xmlel{} = El -> [El];
-        {error, _} -> []
+        #xmlel{} = El ->
+            case binary:match(Text, <<?NO_NAMESPACE>>) of
+                nomatch -> [El];
+                _ -> [with_namespaces(El)]
+            end;
+        {error, _} ->
+            []
     end.
+
+with_namespaces(#xmlel{attrs = Attrs, children = Children} = El) ->
+    El#xmlel{attrs = [{Key, namespace_of(Key, Value)} || {Key, Value} <- Attrs],
+             children = [with_namespaces(Child) || Child <- Children]};
+with_namespaces(Text) ->
+    Text.
+
+namespace_of(<<"xmlns">>, <<?NO_NAMESPACE, Value/binary>>) -> Value;
+namespace_of(_Key, Value) -> Value.

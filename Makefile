@@ -21,7 +21,7 @@ export TWITTER_STORAGE := $(or $(STORAGE),$(TWITTER_STORAGE),mnesia)
 # Users, contacts and posts of each in the simulation: 3 GB and some minutes.
 SIMULATION ?= 1000000 50 10
 
-.PHONY: help deps build model demo test check ct soak slixmpp fuzz bench bench-core bench-server bench-federation \
+.PHONY: help deps build model demo test check ct sql soak slixmpp fuzz bench bench-core bench-server bench-federation \
 	bench-operations screenshots clean
 
 help:
@@ -33,6 +33,8 @@ help:
 	@echo 'make check     formats, lints, types and documentation, warnings denied'
 	@echo 'make ct        Common Test; SUITE=x_SUITE and CASE=y choose, STORAGE=sqlite, pgsql or mysql'
 	@echo '               has all servers store in such a database instead of Mnesia'
+	@echo 'make sql       the suites of Common Test that depend on storage, on SQLite and PostgreSQL;'
+	@echo "               STORAGES='mysql' runs them on MariaDB"
 	@echo 'make soak      a random walk of two dozen people beside a model that knows who must get what:'
 	@echo '               SECONDS=n or STEPS=n says how long, SEED=n makes the same walk again'
 	@echo 'make slixmpp   tests from outside, with slixmpp; TEST=test_x chooses'
@@ -51,7 +53,7 @@ help:
 
 # MariaDB where somebody asks for it. Its core packages bring no service.
 deps:
-	@test/support/install_packages.sh $(if $(filter mysql,$(TWITTER_STORAGE)),mariadb-server-core mariadb-client-core erlang-p1-mysql)
+	@test/support/install_packages.sh $(if $(filter mysql,$(TWITTER_STORAGE) $(STORAGES)),mariadb-server-core mariadb-client-core erlang-p1-mysql)
 
 build: deps
 	@test/support/link_ejabberd.sh $(LIBS)
@@ -73,6 +75,9 @@ check: build
 
 ct: build model
 	@test/support/run_ct.escript _build/results/ct $(SUITE) $(CASE)
+
+sql: build model
+	@test/support/run_sql.sh $(STORAGES)
 
 # Ten minutes, if nobody says how long.
 soak: export WALK_SECONDS := $(if $(STEPS),,$(or $(SECONDS),600))

@@ -11,7 +11,6 @@
 
 -define(SOURCES, "test/ct").
 -define(BEAMS, "_build/ct/beams").
--define(LOGS, "_build/ct/logs").
 -define(DATABASE, "test/support/private_database.py").
 -define(PLUGIN, "_build/default/lib/ejabberd_twitter/ebin").
 
@@ -20,7 +19,8 @@ main([Result | Chosen]) ->
     ResultFile = filename:absname(Result),
     %% Each run has its own, so that two do not disturb each other.
     Beams = filename:join(filename:absname(?BEAMS), os:getpid()),
-    Logs = filename:absname(?LOGS),
+    Shown = logs(os:getenv("TWITTER_STORAGE", "mnesia")),
+    Logs = filename:absname(Shown),
     ok = filelib:ensure_dir(filename:join(Beams, "x")),
     ok = filelib:ensure_dir(filename:join(Logs, "x")),
     _ = code:add_patha(filename:absname(?PLUGIN)),
@@ -38,10 +38,10 @@ main([Result | Chosen]) ->
         end,
     Passed = lists:sum([P || {_, P, _} <- Runs]),
     Failed = lists:sum([F || {_, _, F} <- Runs]),
-    [io:format("~s failed: ~ts/~s/index.html~n", [Suite, ?LOGS, Suite]) || {Suite, _, F} <- Runs, F > 0],
+    [io:format("~s failed: ~ts/~s/index.html~n", [Suite, Shown, Suite]) || {Suite, _, F} <- Runs, F > 0],
     ok = stop_database(Database),
     say_left_out(),
-    io:format("Common Test with ~s: ~b passed, ~b failed; logs: ~ts~n", [Storage, Passed, Failed, ?LOGS]),
+    io:format("Common Test with ~s: ~b passed, ~b failed; logs: ~ts~n", [Storage, Passed, Failed, Shown]),
     ok = filelib:ensure_dir(ResultFile),
     {ok, Reasons} = file:read_file(failures(Beams)),
     ok = file:write_file([ResultFile, ".failed"], Reasons),
@@ -49,6 +49,10 @@ main([Result | Chosen]) ->
     ok = file:del_dir_r(Beams),
     ok = file:write_file(ResultFile, io_lib:format("~b ~b~n", [Passed, Failed])),
     halt(min(Failed, 1)).
+
+%% Runs with different storages do not mix theirs.
+logs("mnesia") -> "_build/ct/logs";
+logs(Storage) -> "_build/ct/logs_" ++ Storage.
 
 %% Where twitter_failed writes.
 failures(Beams) ->

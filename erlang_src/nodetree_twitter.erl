@@ -71,7 +71,7 @@ get_subnodes(Host, Node, Limit) ->
 -spec get_subnodes_tree(mod_pubsub:host(), mod_pubsub:nodeId(), jid:jid()) ->
           [mod_pubsub:pubsubNode()].
 get_subnodes_tree(Host, Node, From) ->
-    nodetree_tree:get_subnodes_tree(Host, Node, From).
+    twitter_tree:get_nodes(mnesia, {get_subnodes_tree, [Host, Node, From]}).
 
 -spec create_node(mod_pubsub:host(), mod_pubsub:nodeId(), binary(), jid:jid(),
                   mod_pubsub:nodeOptions(), [mod_pubsub:nodeId()]) ->

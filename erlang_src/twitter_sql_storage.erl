@@ -50,7 +50,7 @@ create(Host, Author, Owner) ->
                         none ->
                             Nidx = insert_node(Host, Node),
                             insert_options(Nidx),
-                            ejabberd_sql:sql_query_t(
+                            change(
                               ?SQL("insert into pubsub_state(nodeid, jid, affiliation, subscriptions)"
                                    " values (%(Nidx)d, %(Name)s, 'o', '')")),
                             Nidx;
@@ -70,7 +70,7 @@ index(Host, Node) ->
 
 insert_node(Host, Node) ->
     Parent = twitter_sql_text:parent(),
-    ejabberd_sql:sql_query_t(
+    change(
       ?SQL("insert into pubsub_node(host, node, parent, plugin)"
            " values (%(Host)s, %(Node)s, %(Parent)s, 'flat')")),
     Nidx = index(Host, Node),
@@ -83,7 +83,7 @@ insert_options(Nidx) ->
       fun({Key, Value}) ->
               Name = atom_to_binary(Key, latin1),
               Text = misc:term_to_expr(Value),
-              ejabberd_sql:sql_query_t(
+              change(
                 ?SQL("insert into pubsub_node_option(nodeid, name, val)"
                      " values (%(Nidx)d, %(Name)s, %(Text)s)"))
       end, twitter_nodes:options()).
@@ -95,10 +95,10 @@ delete(Host, _Author, Nidx) ->
     Deleted = attempt(
                 Host,
                 fun() ->
-                        ejabberd_sql:sql_query_t(?SQL("delete from pubsub_item where nodeid=%(Nidx)d")),
-                        ejabberd_sql:sql_query_t(?SQL("delete from pubsub_state where nodeid=%(Nidx)d")),
-                        ejabberd_sql:sql_query_t(?SQL("delete from pubsub_node_option where nodeid=%(Nidx)d")),
-                        ejabberd_sql:sql_query_t(?SQL("delete from pubsub_node where nodeid=%(Nidx)d"))
+                        change(?SQL("delete from pubsub_item where nodeid=%(Nidx)d")),
+                        change(?SQL("delete from pubsub_state where nodeid=%(Nidx)d")),
+                        change(?SQL("delete from pubsub_node_option where nodeid=%(Nidx)d")),
+                        change(?SQL("delete from pubsub_node where nodeid=%(Nidx)d"))
                 end),
     case Deleted of
         {ok, _} -> forget_last(Host, Nidx);
@@ -108,7 +108,7 @@ delete(Host, _Author, Nidx) ->
 %% @private
 -spec purge(binary(), mod_pubsub:nodeIdx()) -> ok.
 purge(Host, Nidx) ->
-    ok = done(Host, fun() -> ejabberd_sql:sql_query_t(?SQL("delete from pubsub_item where nodeid=%(Nidx)d")) end),
+    ok = done(Host, fun() -> change(?SQL("delete from pubsub_item where nodeid=%(Nidx)d")) end),
     forget_last(Host, Nidx).
 
 %% The last item of each node, which mod_pubsub may keep, is in Mnesia also with SQL.
@@ -236,11 +236,11 @@ put_item(#pubsub_item{itemid = {Id, Nidx}, creation = {At, _}, modification = {C
     Xml = twitter_sql_text:payload(Payload),
     case stored_creation(Nidx, Stored) of
         none ->
-            ejabberd_sql:sql_query_t(
+            change(
               ?SQL("insert into pubsub_item(nodeid, itemid, publisher, creation, modification, payload)"
                    " values (%(Nidx)d, %(Stored)s, %(Publisher)s, %(Creation)s, %(Modification)s, %(Xml)s)"));
         _ ->
-            ejabberd_sql:sql_query_t(
+            change(
               ?SQL("update pubsub_item set publisher=%(Publisher)s, creation=%(Creation)s,"
                    " modification=%(Modification)s, payload=%(Xml)s"
                    " where nodeid=%(Nidx)d and itemid=%(Stored)s"))
@@ -329,12 +329,12 @@ publish(Host, Nidx, Publisher, Max, {Id, Payload}) ->
 put_post(Nidx, {Stored, Jid, Now, Xml}, Max) ->
     case stored_creation(Nidx, Stored) of
         none ->
-            ejabberd_sql:sql_query_t(
+            change(
               ?SQL("insert into pubsub_item(nodeid, itemid, publisher, creation, modification, payload)"
                    " values (%(Nidx)d, %(Stored)s, %(Jid)s, %(Now)s, %(Now)s, %(Xml)s)")),
             removed(Nidx, Max);
         _ ->
-            ejabberd_sql:sql_query_t(
+            change(
               ?SQL("update pubsub_item set publisher=%(Jid)s, modification=%(Now)s, payload=%(Xml)s"
                    " where nodeid=%(Nidx)d and itemid=%(Stored)s")),
             {ok, []}
@@ -350,7 +350,7 @@ removed(Nidx, Max) ->
     Ids = [Stored || {Stored} <- Rows],
     case Ids of
         [] -> ok;
-        _ -> ejabberd_sql:sql_query_t(?SQL("delete from pubsub_item where nodeid=%(Nidx)d and itemid in %(Ids)ls"))
+        _ -> change(?SQL("delete from pubsub_item where nodeid=%(Nidx)d and itemid in %(Ids)ls"))
     end,
     {ok, [Id || Stored <- Ids, {ok, Id} <- [twitter_sql_text:id(Stored)]]}.
 
@@ -393,6 +393,10 @@ item(Nidx, Id) ->
     end.
 
 %%% Queries
+
+change(Query) ->
+    _ = ejabberd_sql:sql_query_t(Query),
+    ok.
 
 select(Host, Query) ->
     case ejabberd_sql:sql_query(twitter_storage:server_host(Host), Query) of

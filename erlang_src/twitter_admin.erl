@@ -132,7 +132,14 @@ move_to(Host, To) ->
            fun(ServerHost) ->
                    case twitter_service:all(ServerHost) of
                        [] -> no_service();
-                       Services -> moved([twitter_move:posts(Service, To) || Service <- Services])
+                       Services ->
+                           try
+                               moved([twitter_move:posts(Service, To) || Service <- Services])
+                           catch
+                               exit:{aborted, Reason} ->
+                                   {error, refused, ?NO_STORAGE,
+                                    lists:flatten(io_lib:format("Storage cannot be read: ~0tP", [Reason, 12]))}
+                           end
                    end
            end).
 

@@ -76,7 +76,8 @@ author(Kind, #{host := Host} = Service, Author, To) ->
         {left, Why} -> left(Author, Why)
     catch
         throw:{refused, Error} -> left(Author, xmpp:format_stanza_error(Error));
-        exit:{aborted, Reason} -> left(Author, io_lib:format("~tP", [Reason, 12]))
+        exit:{aborted, Reason} -> left(Author, io_lib:format("~tP", [Reason, 12]));
+        exit:{Reason, {gen_server, call, _}} -> left(Author, io_lib:format("~tP", [Reason, 12]))
     end.
 
 left(Author, Why) ->

@@ -32,13 +32,14 @@ check_list(LUser, LServer, Name) ->
         {error, Reason} -> exit({aborted, {privacy, Reason}})
     end.
 
-%% @doc Whether a roster that is said to be empty is so. In SQL the database is asked then, for ejabberd's own module
-%% says so of one that cannot be read, too.
+%% @doc Whether a roster that is said to be empty is so. In SQL the database is asked then, unless ejabberd's cache
+%% knows that it is: its own module says so of one that cannot be read, too.
 -spec check_roster(LUser :: binary(), LServer :: binary(), Items :: list()) -> ok.
 check_roster(LUser, LServer, []) ->
     case gen_mod:is_loaded(LServer, mod_roster) andalso gen_mod:db_mod(LServer, mod_roster) of
         mod_roster_sql ->
-            case mod_roster_sql:get_roster(LUser, LServer) of
+            case cached_roster(LUser, LServer) =:= {ok, []} orelse mod_roster_sql:get_roster(LUser, LServer) of
+                true -> ok;
                 {ok, _} -> ok;
                 error -> exit({aborted, {rosterusers, LServer}})
             end;
@@ -47,6 +48,14 @@ check_roster(LUser, LServer, []) ->
     end;
 check_roster(_LUser, _LServer, _Items) ->
     ok.
+
+cached_roster(LUser, LServer) ->
+    try
+        ets_cache:lookup(roster_cache, {LUser, LServer})
+    catch
+        %% There is no cache.
+        error:badarg -> none
+    end.
 
 %% @doc Whether this table can be read, if that module of a vhost keeps its data there.
 -spec check(LServer :: binary(), {module(), Backend :: module()}, Table :: atom()) -> ok.

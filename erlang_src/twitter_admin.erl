@@ -136,6 +136,8 @@ move_to(Host, To) ->
                            try
                                moved([twitter_move:posts(Service, To) || Service <- Services])
                            catch
+                               throw:{refused, Error} ->
+                                   {error, refused, ?REFUSED, binary_to_list(xmpp:format_stanza_error(Error))};
                                exit:{aborted, Reason} ->
                                    {error, refused, ?NO_STORAGE,
                                     lists:flatten(io_lib:format("Storage cannot be read: ~0tP", [Reason, 12]))}

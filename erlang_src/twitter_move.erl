@@ -41,6 +41,10 @@ posts(#{host := Host, server_host := ServerHost} = Service, To) ->
                        _ -> copied
                    end,
             ok = prepare(Host, ServerHost),
+            ok = case {Kind, To} of
+                     {copied, sql} -> twitter_sql_storage:delete_exported(Host);
+                     _ -> ok
+                 end,
             lists:foldl(fun(Author, Sum) -> add(author(Kind, Service, Author, To), Sum) end,
                         #{kind => Kind, authors => 0, posts => 0, left => 0}, From:authors(Host));
         false ->

@@ -17,7 +17,7 @@
 
 -export([find/3, create/3, delete/3, purge/2, places/2, items/2, items_of/2, read/3, posts/2, write/2, delete_items/3,
          listed/3, authors/1, check/1, sync/1]).
--export([node/2, author/1, publish/5, retract/3, item/2]).
+-export([node/2, author/1, publish/5, retract/3, delete_exported/1]).
 
 %% Of too many posts so many are deleted at once.
 -define(MAX_REMOVED, 1000).
@@ -104,6 +104,20 @@ delete(Host, _Author, Nidx) ->
         {ok, _} -> forget_last(Host, Nidx);
         {error, Error} -> {error, Error}
     end.
+
+%% @doc Deletes the nodes of posts that ejabberd has exported from Mnesia: their ids and those of their items are as
+%% they were there.
+-spec delete_exported(Host :: binary()) -> ok.
+delete_exported(Host) ->
+    Parent = twitter_path:parent(),
+    Found = select(Host, ?SQL("select @(nodeid)d, @(parent)s from pubsub_node"
+                              " where host=%(Host)s and parent=%(Parent)s")),
+    lists:foreach(fun(Nidx) ->
+                          case delete(Host, <<>>, Nidx) of
+                              ok -> ok;
+                              {error, Error} -> throw({refused, Error})
+                          end
+                  end, [Nidx || {Nidx, Exact} <- Found, Exact =:= Parent]).
 
 %% @private
 -spec purge(binary(), mod_pubsub:nodeIdx()) -> ok.
@@ -379,18 +393,6 @@ result({ok, forbidden}) -> {error, xmpp:err_forbidden()};
 result({ok, none}) -> {error, xmpp:err_item_not_found()};
 result({ok, Result}) -> Result;
 result({error, Error}) -> {error, Error}.
-
-%% @doc One item.
--spec item(mod_pubsub:nodeIdx(), Id :: binary()) -> #pubsub_item{} | none.
-item(Nidx, Id) ->
-    Stored = twitter_sql_text:item(Id),
-    {selected, Rows} = ejabberd_sql:sql_query_t(
-                         ?SQL("select @(itemid)s, @(publisher)s, @(creation)s, @(modification)s, @(payload)s"
-                              " from pubsub_item where nodeid=%(Nidx)d and itemid=%(Stored)s")),
-    case [record(Nidx, Row) || Row <- Rows, element(1, Row) =:= Stored] of
-        [Item] -> Item;
-        [] -> none
-    end.
 
 %%% Queries
 

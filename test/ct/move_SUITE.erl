@@ -13,6 +13,7 @@
     what_was_posted_on_both_sides/1,
     what_was_heard_is_moved_with_who_may_see_it/1,
     what_was_heard_since_then_is_not_mixed_in/1,
+    what_ejabberd_has_exported_is_replaced/1,
     it_was_interrupted/1,
     posts_of_an_account_that_is_gone/1,
     what_cannot_be_done/1,
@@ -31,7 +32,7 @@ all() ->
     [{group, to_sql}, {group, to_mnesia}].
 
 groups() ->
-    [{Group, [], [
+    [{Group, [], Only ++ [
         every_post_is_moved_as_it_was,
         what_is_changed_after_it_was_copied,
         what_was_posted_on_both_sides,
@@ -41,7 +42,7 @@ groups() ->
         posts_of_an_account_that_is_gone,
         what_cannot_be_done,
         no_error_was_logged
-    ]} || Group <- [to_sql, to_mnesia]].
+    ]} || {Group, Only} <- [{to_sql, [what_ejabberd_has_exported_is_replaced]}, {to_mnesia, []}]].
 
 %% All but posts stay in SQL.
 init_per_suite(Config) ->
@@ -141,7 +142,7 @@ what_was_heard_is_moved_with_who_may_see_it(Config) ->
     Seen = fun() -> {twitter_reading:entries(Bob, ?FRIENDS), twitter_reading:entries(Carol, ?FRIENDS)} end,
     Author = twitter_remote:jid(Alice),
     Before = {[{Author, <<"a">>, <<"For Bob">>}], [{Author, <<"c">>, <<"For Carol">>}]},
-    ok = settled(Config),
+    ok = twitter_remote:sync(proplists:get_value(remote, Config)),
     ?assertEqual(Before, Seen()),
     {ok, _} = move(Config),
     ok = use(Config, to),
@@ -167,6 +168,29 @@ what_was_heard_since_then_is_not_mixed_in(Config) ->
     ?assertEqual([], twitter_reading:ids(Bob, ?FRIENDS)),
     ?assertEqual([<<"b">>], twitter_reading:ids(Carol, ?FRIENDS)),
     ok = delete(Config, from, twitter_remote:jid(Alice)),
+    logout(Clients).
+
+%% Under ids that may be ours, or not.
+what_ejabberd_has_exported_is_replaced(Config) ->
+    Server = twitter_cases:server(Config),
+    [Bob, Alice] = Clients = twitter_cases:friends(Config, [<<"bob">>, <<"alice">>]),
+    publish(Alice, [<<"a">>, <<"B">>]),
+    Name = twitter_client:bare(Alice),
+    ok = twitter_stored:sql(Server, ["insert into pubsub_node(host, node, parent, plugin, nodeid) values ('pubsub.localhost', "
+                                     "'/twitter/", Name, "/MyStream', '", 1, "/twitter', 'flat', 1000)"]),
+    ok = twitter_stored:sql(Server, ["insert into pubsub_state(nodeid, jid, affiliation) values (1000, '", Name, "', 'o')"]),
+    [ok = twitter_stored:sql(Server, ["insert into pubsub_item(nodeid, itemid, publisher, creation, modification, payload) "
+                                      "values (1000, '", Id, "', '", Name, "', '001600:000000:000000', '001600:000000:000000', "
+                                      "'<x/>')"])
+     || Id <- ["a", "B", "c"]],
+    Before = everything(Config, Clients),
+    {ok, _} = move(Config),
+    ok = use(Config, to),
+    ?assertEqual(Before, everything(Config, Clients)),
+    {ok, _} = move(Config),
+    ?assertEqual(Before, everything(Config, Clients)),
+    ?assertEqual([<<"a">>, <<"B">>], twitter_reading:ids(Bob, ?FRIENDS)),
+    ?assertEqual([], twitter_stored:rows(Server, "select itemid from pubsub_item where nodeid=1000")),
     logout(Clients).
 
 %% All is there, and was to be deleted on the other side.
@@ -280,9 +304,6 @@ followed(Config, Clients) ->
     Author = twitter_remote:author(proplists:get_value(remote, Config), <<"alice">>),
     [ok = twitter_cases:set_contact(Config, Client, twitter_remote:jid(Author), to) || Client <- Clients],
     Author.
-
-settled(Config) ->
-    twitter_server:settle(twitter_cases:server(Config), ?PUBSUB).
 
 logout(Clients) ->
     [ok = twitter_client:close(Client) || Client <- Clients],

@@ -18,7 +18,8 @@
     accounts_outlive_kill9/1,
     a_changed_option_takes_effect/1,
     a_refused_configuration_is_an_error/1,
-    nothing_is_left_behind/1
+    nothing_is_left_behind/1,
+    a_server_has_a_database_of_its_own/1
 ]).
 
 all() ->
@@ -41,7 +42,8 @@ groups() ->
             accounts_outlive_kill9,
             a_changed_option_takes_effect,
             a_refused_configuration_is_an_error,
-            nothing_is_left_behind
+            nothing_is_left_behind,
+            a_server_has_a_database_of_its_own
         ]}
     ].
 
@@ -214,6 +216,36 @@ nothing_is_left_behind(Config) ->
     false = is_process_of_the_system(OsPid),
     {error, econnrefused} = gen_tcp:connect({127, 0, 0, 1}, Port, []),
     nonode@nohost = node().
+
+%% It keeps it when it is killed, and for the vhosts that it gets later there is room as well.
+a_server_has_a_database_of_its_own(Config) ->
+    Storage = case twitter_database:storage() of
+        mnesia -> sqlite;
+        Sql -> Sql
+    end,
+    [One, Other] = [
+        begin
+            {ok, Server} = twitter_server:start((stock(Config, Name))#{storage => Storage}),
+            Server
+        end
+     || Name <- ["one", "other"]
+    ],
+    [Alice, Bob, Carol] = [<<"alice">>, <<"bob">>, <<"carol">>],
+    _ = twitter_users:register(One, Alice, <<"localhost">>),
+    _ = twitter_users:register(Other, Bob, <<"localhost">>),
+    ok = twitter_users:befriend(One, {Alice, <<"localhost">>}, twitter_users:fresh(One, Carol)),
+    ok = twitter_server:kill9(One),
+    ok = twitter_server:restart(One, #{hosts => [<<"localhost">>, <<"later.localhost">>]}),
+    _ = twitter_users:register(One, Carol, <<"later.localhost">>),
+    true = lists:member([Alice], twitter_stored:rows(One, "SELECT username FROM users")),
+    2 = length(twitter_stored:rows(One, "SELECT username FROM rosterusers")),
+    [[Bob]] = twitter_stored:rows(Other, "SELECT username FROM users"),
+    {[Alice], [Carol]} = {
+        [Name || {Name, _} <- twitter_server:call(One, ejabberd_auth, get_users, [<<"localhost">>]), Name =:= Alice],
+        [Name || {Name, _} <- twitter_server:call(One, ejabberd_auth, get_users, [<<"later.localhost">>])]
+    },
+    [ok = twitter_server:stop(Server) || Server <- [One, Other]],
+    ok.
 
 %%% Helpers
 

@@ -140,13 +140,22 @@ the_next_of_the_readers_name(Config) ->
     ?assertEqual([<<"secret">>], twitter_reading:ids(Bob, ?FRIENDS)),
     B = twitter_federation:server(Config, b),
     {Name, Host} = User = twitter_cases:user(Bob),
+    Witness = twitter_users:login(B, twitter_users:fresh(B, <<"witness">>)),
     ok = twitter_users:unregister(B, User),
+    %% His server ends the subscriptions; what Alice's one says to that comes before this:
+    [ok = say_hello(One, Other) || {One, Other} <- [{Witness, Alice}, {Alice, Witness}]],
     User = twitter_users:register(B, Name, Host),
     ok = twitter_federation:set_contact(Config, User, twitter_cases:user(Alice), both),
     Next = twitter_federation:login(Config, User),
     ?assertEqual([], twitter_reading:ids(Next, ?FRIENDS)),
     ?assertEqual([], twitter_reading:ids(Next, of_friend(Alice))),
     ?assertEqual(nomatch, binary:match(everything(Next), <<"For Bob">>)).
+
+say_hello(One, Other) ->
+    Id = integer_to_binary(erlang:unique_integer([positive])),
+    ok = twitter_client:send(One, ["<message to='", twitter_client:jid(Other), "' id='", Id, "'><body>Hello</body></message>"]),
+    #xmlel{} = twitter_client:expect(Other, fun(Stanza) -> fxml:get_tag_attr_s(<<"id">>, Stanza) =:= Id end),
+    ok.
 
 %% Who has the author's name later is not the author: what the former one said is gone with the account.
 the_next_of_the_authors_name(Config) ->

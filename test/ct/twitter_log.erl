@@ -17,10 +17,11 @@ errors(Log) ->
     [Entry || Entry <- entries(Log), nomatch =/= re:run(Entry, "^[^\n]*\\[(error|critical)\\]")].
 
 %% @doc Without what supervisors say of processes that were killed, and those that ended with a supervisor
-%% that was.
+%% that was, or ejabberd's pool of connections of what mod_pubsub asked in the moment when it was stopped.
 -spec without_killed(Log :: binary()) -> binary().
 without_killed(Log) ->
-    Killed = "(reason: |exception exit: |Reason for termination ==\n\\*\\* )killed",
+    Killed = "(reason: |exception exit: |Reason for termination ==\n\\*\\* )killed"
+        "|Transaction aborted:\n\\*\\* exception error: {unregistered_route,",
     iolist_to_binary([[Entry, $\n] || Entry <- entries(Log), re:run(Entry, Killed) =:= nomatch]).
 
 %% Each begins with the time.

@@ -1,16 +1,11 @@
 %%% @doc What the fan-out of a vhost still has to send, in a table that outlives its workers: a post is there
 %%% from the moment it was stored until it was sent to all. A worker that is started after one that was
 %%% killed finds there what that one had not done, and how far it had come.
-%%%
-%%% The process takes in what is published on other nodes of a cluster, and does nothing else, so that it
-%%% goes on when a worker is killed.
 -module(twitter_backlog).
--behaviour(gen_server).
 
 -export([new/1, name/1, exists/1, put/3, next/3, begun/3, waits/2, delete/2, take/3, authors/2,
          complete_until/1, on_way/1]).
 -export([in_hand/3, out_of_hand/2, was_in_hand/2]).
--export([start_link/1, init/1, handle_call/3, handle_cast/2, handle_info/2]).
 -export_type([table/0, key/0]).
 
 %% So many posts that wait are looked at for one who leaves.
@@ -28,7 +23,7 @@ new(ServerHost) ->
     Table = ets:new(Table, [named_table, public, ordered_set, {write_concurrency, true}]),
     ok.
 
-%% @doc The table of a vhost, and the process that takes in what comes from other nodes.
+%% @doc The table of a vhost.
 -spec name(ServerHost :: binary()) -> table().
 name(ServerHost) ->
     gen_mod:get_module_proc(ServerHost, ?MODULE).
@@ -184,37 +179,3 @@ was_in_hand(Table, Worker) ->
         [] ->
             none
     end.
-
-%%% The process
-
--spec start_link(ServerHost :: binary()) -> {ok, pid()} | {error, term()}.
-start_link(ServerHost) ->
-    gen_server:start_link({local, name(ServerHost)}, ?MODULE, ServerHost, []).
-
-%% @private
--spec init(ServerHost :: binary()) -> {ok, ServerHost :: binary()}.
-init(ServerHost) ->
-    {ok, ServerHost}.
-
-%% @private
--spec handle_call(term(), gen_server:from(), binary()) -> {reply, {error, unknown_request}, binary()}.
-handle_call(_Request, _From, ServerHost) ->
-    {reply, {error, unknown_request}, ServerHost}.
-
-%% @private
--spec handle_cast(term(), binary()) -> {noreply, binary()}.
-handle_cast(_Message, ServerHost) ->
-    {noreply, ServerHost}.
-
-%% @private
--spec handle_info({post, twitter_fanout:post()} | {forget, twitter_nif:jid()} | term(), binary()) ->
-          {noreply, binary()}.
-handle_info({post, Post}, ServerHost) ->
-    %% By the clock of this node: its sessions are the ones that may leave before it was sent.
-    ok = twitter_fanout:wait(ServerHost, Post#{began => twitter_unread:moment()}),
-    {noreply, ServerHost};
-handle_info({forget, Author}, ServerHost) ->
-    ok = twitter_fanout:drop(ServerHost, Author),
-    {noreply, ServerHost};
-handle_info(_Message, ServerHost) ->
-    {noreply, ServerHost}.

@@ -89,8 +89,8 @@ heard(Service, Author, From, What, {Began, At}, Readers) ->
 %% @doc The account of an author was deleted: what waits of his posts is not sent. The name may be somebody
 %% else's soon, with other friends. To be called in the author's {@link twitter_writer}.
 -spec forget(twitter_service:served(), Author :: twitter_nif:jid()) -> ok.
-forget(#{server_host := ServerHost}, Author) ->
-    tell_others(ServerHost, {forget, Author}),
+forget(#{host := Host, server_host := ServerHost}, Author) ->
+    ok = twitter_cluster:tell(ServerHost, {Host, Author}, {drop, Author}),
     drop(ServerHost, Author).
 
 %% @doc The author's posts wait no longer on this node.
@@ -103,17 +103,13 @@ drop(ServerHost, Author) ->
         error -> ok
     end.
 
-%% To the worker here; one message to each other node of the cluster tells its sessions.
+%% To the worker here; those of other nodes serve the sessions there.
 hand_over(#{host := Host, server_host := ServerHost}, Author, Publisher, What, Times) ->
     Post = Times#{host => Host, author => Author, publisher => Publisher, what => What,
                   stored => twitter_unread:moment(),
                   bytes => erlang:external_size(What) + ?OVERHEAD, scope => everybody},
-    tell_others(ServerHost, {post, Post#{scope := sessions}}),
+    ok = twitter_cluster:tell(ServerHost, {Host, Author}, {post, Post#{scope := sessions}}),
     wait(ServerHost, Post#{since => twitter_stats:clock()}).
-
-tell_others(ServerHost, Message) ->
-    Name = twitter_backlog:name(ServerHost),
-    lists:foreach(fun(Node) -> {Name, Node} ! Message end, ejabberd_cluster:get_nodes() -- [node()]).
 
 %% @doc The post waits for its worker from now on, if there is room.
 -spec wait(ServerHost :: binary(), post()) -> ok.

@@ -113,7 +113,7 @@ writing(Service, Author, Write) ->
     ok = synced(Service),
     Result.
 
-in_writer(#{index := Index, host := Host} = Service, Author, Write) ->
+in_writer(#{host := Host} = Service, Author, Write) ->
     ok = twitter_storage:check(Host),
     twitter_writer:run(Service, Author,
                        fun() ->
@@ -122,7 +122,7 @@ in_writer(#{index := Index, host := Host} = Service, Author, Write) ->
                                catch
                                    Class:Reason:Stacktrace ->
                                        %% Nobody knows how far it came.
-                                       ok = twitter_nif:forget(Index, Author),
+                                       ok = twitter_index:forget(Host, Author),
                                        erlang:raise(Class, Reason, Stacktrace)
                                end
                        end).
@@ -336,19 +336,27 @@ push(#{service := Service, from := From}, #{author := Author}, What, Times, Read
 
 %%% The index
 
-put(#{index := Index}, #{author := Author}, #{id := Id, at := At, seq := Seq} = Post, Changed) ->
+put(#{index := Index} = Service, #{author := Author}, #{id := Id, at := At, seq := Seq} = Post, Changed) ->
     Stored = twitter_index:encode((maps:with([id, at, payload, from], Post))#{author => Author}),
     Place = {twitter_store:micros(At), Id, Seq},
-    offer(Index, Author, fun(Version) -> twitter_nif:put_heard(Index, Author, Version, Place, Stored, Changed) end).
+    ok = offer(Index, Author,
+               fun(Version) -> twitter_nif:put_heard(Index, Author, Version, Place, Stored, Changed) end),
+    tell(Service, Author).
 
-rows_changed(#{index := Index}, #{author := Author}, Changed) ->
-    offer(Index, Author, fun(Version) -> twitter_nif:set_heard(Index, Author, Version, Changed) end).
+rows_changed(#{index := Index} = Service, #{author := Author}, Changed) ->
+    ok = offer(Index, Author, fun(Version) -> twitter_nif:set_heard(Index, Author, Version, Changed) end),
+    tell(Service, Author).
 
-remove(#{index := Index}, #{author := Author}, Id) ->
-    offer(Index, Author, fun(Version) -> twitter_nif:remove(Index, Author, Version, Id) end).
+remove(#{index := Index} = Service, #{author := Author}, Id) ->
+    ok = offer(Index, Author, fun(Version) -> twitter_nif:remove(Index, Author, Version, Id) end),
+    tell(Service, Author).
 
-forget(#{index := Index}, #{author := Author}) ->
-    twitter_nif:forget(Index, Author).
+forget(#{host := Host}, #{author := Author}) ->
+    twitter_index:forget(Host, Author).
+
+%% Other nodes read it again: posts and for whom they are, as they fit together.
+tell(#{host := Host, server_host := ServerHost}, Author) ->
+    twitter_cluster:tell(ServerHost, {Host, Author}, {index, Host, Author, forget}).
 
 offer(Index, Author, Offer) ->
     case Offer(twitter_nif:version(Index, Author)) of

@@ -4,11 +4,15 @@
 -module(twitter_index).
 
 -export([new/1, resize/1, memory/1, warm/2, page/5, find/5, missed/6, read/3, ids/2, refresh/4, forget/2, encode/1]).
--export_type([reader/0]).
+-export([change/3, forget_here/2, forget_all/1]).
+-export_type([reader/0, change/0]).
 
 -type reader() :: twitter_nif:jid() | none.
 %% For whom it is looked at, where not all readers see the same: at posts of authors on other servers. `none' sees
 %% nothing of those.
+
+-type change() :: {put, twitter_store:post()} | {remove, Id :: binary()} | forget.
+%% What is stored of an author now.
 
 %% @doc An empty index, as large as the options of the vhost allow.
 -spec new(ServerHost :: binary()) -> twitter_nif:index().
@@ -137,37 +141,74 @@ ids(Service, Author) ->
     {ok, {Posts, _, _, _, _}} = page(Service, [Author], none, All, 0),
     [Id || {_, Id, _} <- Posts].
 
-%% @doc A post was stored or deleted: the index takes what `Read' reads of it in storage, and returns that.
+%% @doc A post was stored or deleted: the indexes of all nodes take what `Read' reads of it in storage, and this
+%% returns that.
 -spec refresh(twitter_service:served(), Author :: twitter_nif:jid(), Id :: binary(),
               Read :: fun(() -> Stored)) -> Stored when Stored :: {ok, twitter_store:post()} | none.
-refresh(#{index := Index} = Service, Author, Id, Read) ->
+refresh(#{host := Host, server_host := ServerHost, index := Index} = Service, Author, Id, Read) ->
     try reread(Service, Author, Id, Read) of
-        {taken, Stored} -> Stored;
-        {stale, _} -> refresh(Service, Author, Id, Read)
+        {taken, Stored, Change} ->
+            ok = twitter_cluster:tell(ServerHost, {Host, Author}, {index, Host, Author, Change}),
+            Stored;
+        {stale, _, _} ->
+            refresh(Service, Author, Id, Read)
     catch
         Class:Reason:Stacktrace ->
             %% It was changed all the same, and nobody may be shown what was there before.
             ok = twitter_nif:forget(Index, Author),
+            ok = twitter_cluster:tell(ServerHost, {Host, Author}, {index, Host, Author, forget}),
             erlang:raise(Class, Reason, Stacktrace)
     end.
 
-reread(#{index := Index}, Author, Id, Read) ->
+reread(#{index := Index} = Service, Author, Id, Read) ->
     Version = twitter_nif:version(Index, Author),
-    case Read() of
-        {ok, #{at := At} = Post} = Stored ->
-            {twitter_nif:put(Index, Author, Version, twitter_store:micros(At), Id, encode(Post)), Stored};
-        none ->
-            {twitter_nif:remove(Index, Author, Version, Id), none}
+    Stored = Read(),
+    Change = case Stored of
+                 {ok, Post} -> {put, Post};
+                 none -> {remove, Id}
+             end,
+    {offer_change(Service, Author, Version, Change), Stored, Change}.
+
+offer_change(#{index := Index}, Author, Version, {put, #{id := Id, at := At} = Post}) ->
+    twitter_nif:put(Index, Author, Version, twitter_store:micros(At), Id, encode(Post));
+offer_change(#{index := Index}, Author, Version, {remove, Id}) ->
+    twitter_nif:remove(Index, Author, Version, Id).
+
+%% @doc This was changed on another node.
+-spec change(twitter_service:served(), Author :: twitter_nif:jid(), change()) -> ok.
+change(#{index := Index}, Author, forget) ->
+    twitter_nif:forget(Index, Author);
+change(#{index := Index} = Service, Author, Change) ->
+    case offer_change(Service, Author, twitter_nif:version(Index, Author), Change) of
+        taken -> ok;
+        %% A reader has loaded the stream meanwhile.
+        stale -> change(Service, Author, Change)
     end.
 
-%% @doc An author's posts changed in some other way.
+%% @doc An author's posts changed in some other way: no node knows them any more.
 -spec forget(Host :: binary(), Author :: twitter_nif:jid()) -> ok.
 forget(Host, Author) ->
     case twitter_service:find(Host) of
-        {ok, #{index := Index}} -> twitter_nif:forget(Index, Author);
+        {ok, #{server_host := ServerHost, index := Index}} ->
+            ok = twitter_nif:forget(Index, Author),
+            twitter_cluster:tell(ServerHost, {Host, Author}, {index, Host, Author, forget});
         %% The next index starts empty.
+        error ->
+            ok
+    end.
+
+%% @doc The same of this node only: others hear of it by themselves.
+-spec forget_here(Host :: binary(), Author :: twitter_nif:jid()) -> ok.
+forget_here(Host, Author) ->
+    case twitter_service:find(Host) of
+        {ok, #{index := Index}} -> twitter_nif:forget(Index, Author);
         error -> ok
     end.
+
+%% @doc This node may have missed changes of anybody: everything is read again.
+-spec forget_all(twitter_service:served()) -> ok.
+forget_all(#{index := Index}) ->
+    twitter_nif:forget_all(Index).
 
 %% What is loaded stays in the hand of who asked, so that he has to ask only once more, however
 %% little room there is.
@@ -185,11 +226,15 @@ loaded(Service, Ask) ->
             Answer
     end.
 
-%% One reader loads for all, while the author does not write.
+%% One reader loads for all, while the author does not write here. Of what another node writes this one is told later
+%% than it is stored, so a stream that was read before is stale then. What was heard is in several records, which have
+%% to fit together.
 load(#{index := Index} = Service, Hold, Author) ->
-    twitter_writer:run(
-      Service, Author,
-      fun() -> twitter_nif:hold(Index, Hold, Author) orelse offer(Service, Hold, Author) end).
+    Load = fun() -> twitter_nif:hold(Index, Hold, Author) orelse offer(Service, Hold, Author) end,
+    case is_local(Author) of
+        true -> twitter_writer:run_here(Service, Author, Load);
+        false -> twitter_writer:run(Service, Author, Load)
+    end.
 
 offer(#{index := Index} = Service, Hold, Author) ->
     Version = twitter_nif:version(Index, Author),

@@ -104,7 +104,8 @@ transaction(Fun) ->
                      _ = mnesia:lock({record, pubsub_index, node}, write),
                      Fun()
              end,
-    case mnesia:transaction(Locked) of
+    %% Other nodes of a cluster have it too when this returns.
+    case mnesia:sync_transaction(Locked) of
         {atomic, Result} -> {ok, Result};
         {aborted, Reason} -> {error, twitter_storage:failed(Reason)}
     end.

@@ -24,8 +24,8 @@
 -export([audience_bucket/1, audience_digest/1, audience_is_open/1, audience_unsure/1, audience_assume/4,
          audience_seal/2, audience_next/2, audience_admit/3, audience_dismiss/2, audience_readers/2]).
 -export([place_at/3, speaks_for/3, retry_after/1, load_heard/6, put_heard/6, set_heard/4]).
--export([mark_pass/2, mark_gaps/3, mark_arrive/3, mark_leave/2, mark_push/3, mark_seen/5]).
--export([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/6, find/6, missed/7]).
+-export([mark_pass/2, mark_run/1, mark_gaps/3, mark_arrive/3, mark_leave/2, mark_push/3, mark_seen/5]).
+-export([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, forget_all/1, page/6, find/6, missed/7]).
 -export_type([jid/0, stored/0, stream/0, node_term/0, payload/0, line/0, index/0, hold/0, version/0,
               request/0, page/0, post/0, online/0, session/0, fanout/0, rosters/0, rates/0,
               dialogs/0, audience/0, rows/0, seq/0, rights/0, command/0, stage/0, action/0, form/0, step/0, effect/0,
@@ -50,8 +50,8 @@
 -nifs([audience_bucket/1, audience_digest/1, audience_is_open/1, audience_unsure/1, audience_assume/4,
        audience_seal/2, audience_next/2, audience_admit/3, audience_dismiss/2, audience_readers/2]).
 -nifs([place_at/3, speaks_for/3, retry_after/1, load_heard/6, put_heard/6, set_heard/4]).
--nifs([mark_pass/2, mark_gaps/3, mark_arrive/3, mark_leave/2, mark_push/3, mark_seen/5]).
--nifs([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, page/6, find/6, missed/7]).
+-nifs([mark_pass/2, mark_run/1, mark_gaps/3, mark_arrive/3, mark_leave/2, mark_push/3, mark_seen/5]).
+-nifs([version/2, load/5, put/6, remove/4, keep_payloads/2, forget/2, forget_all/1, page/6, find/6, missed/7]).
 
 -type jid() :: binary().
 %% A bare JID.
@@ -422,6 +422,10 @@ prometheus(_Numbers) -> erlang:nif_error(nif_not_loaded).
 -spec mark_pass(mark(), Runs :: [micros()]) -> mark().
 mark_pass(_Mark, _Runs) -> erlang:nif_error(nif_not_loaded).
 
+%% @doc In which run of the service the reader came; `undefined' if he is not online.
+-spec mark_run(mark()) -> micros() | undefined.
+mark_run(_Mark) -> erlang:nif_error(nif_not_loaded).
+
 %% @doc What is unread in the run of the service that began at `Run', oldest first.
 -spec mark_gaps(mark(), Run :: micros(), IsOnline :: boolean()) -> [gap()].
 mark_gaps(_Mark, _Run, _IsOnline) -> erlang:nif_error(nif_not_loaded).
@@ -571,6 +575,11 @@ keep_payloads(_Index, _Payloads) -> erlang:nif_error(nif_not_loaded).
 %% @doc An author's posts changed in a way not told: they are read again when next asked for.
 -spec forget(index(), Author :: jid()) -> ok.
 forget(_Index, _Author) -> erlang:nif_error(nif_not_loaded).
+
+%% @doc Storage may have changed in ways that nobody told: everything is read when next asked for, and what is being
+%% read now is not taken. Cost: O(what is in memory).
+-spec forget_all(index()) -> ok.
+forget_all(_Index) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc One page of the merged streams of `Authors'. Beginning next to the anchor, posts come with
 %% their payloads until these are `MaxBytes' or more. The second try with the same hold, after loading

@@ -8,7 +8,7 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([is_available/1, read/2, write/2, write_of_host/2, erase/1, sync/0]).
+-export([is_available/1, read/2, read_stored/2, write/2, write_of_host/2, erase/1, sync/0]).
 
 %% Under which the plugin keeps something.
 -define(NAMESPACES, [<<"urn:ejabberd:twitter:settings">>, <<"urn:ejabberd:twitter:unread">>]).
@@ -21,14 +21,28 @@ is_available(LServer) ->
 %% @doc The element that is stored for a local user under this namespace, with its children and their text;
 %% what is nested deeper is none of ours. One look into a cache, mostly.
 -spec read(jid:jid(), Namespace :: binary()) -> {ok, xmlel()} | none | {error, unavailable}.
-read(#jid{luser = LUser, lserver = LServer}, Namespace) ->
-    None = #xmlel{name = <<"none">>},
-    try is_available(LServer) andalso mod_private:get_data(LUser, LServer, [{Namespace, None}]) of
+read(#jid{luser = LUser, lserver = LServer} = User, Namespace) ->
+    read(User, fun() ->
+                       case mod_private:get_data(LUser, LServer, [{Namespace, #xmlel{name = <<"none">>}}]) of
+                           [#xmlel{name = <<"none">>, attrs = []}] -> error;
+                           [Stored] -> {ok, Stored};
+                           {error, _} = Error -> Error
+                       end
+               end, Namespace).
+
+%% @doc The same past the cache, which may be behind if another node of a cluster has just written: for whoever goes on
+%% to change what is there.
+-spec read_stored(jid:jid(), Namespace :: binary()) -> {ok, xmlel()} | none | {error, unavailable}.
+read_stored(#jid{luser = LUser, lserver = LServer} = User, Namespace) ->
+    read(User, fun() -> (gen_mod:db_mod(LServer, mod_private)):get_data(LUser, LServer, Namespace) end, Namespace).
+
+read(#jid{luser = LUser, lserver = LServer}, Read, Namespace) ->
+    try is_available(LServer) andalso Read() of
         false -> {error, unavailable};
-        [None] -> none;
+        error -> none;
         %% Erased.
-        [#xmlel{attrs = [{<<"xmlns">>, Namespace}], children = []}] -> none;
-        [#xmlel{children = Children} = Stored] ->
+        {ok, #xmlel{attrs = [{<<"xmlns">>, Namespace}], children = []}} -> none;
+        {ok, #xmlel{children = Children} = Stored} ->
             {ok, Stored#xmlel{children = [cut(Child) || Child <- Children]}};
         {error, _} -> {error, unavailable}
     catch

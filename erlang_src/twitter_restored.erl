@@ -22,7 +22,7 @@ begun() ->
 -spec changes(none, Key :: term()) -> ok.
 changes(none, {Host, Node}) when is_binary(Host) ->
     case twitter_path:author(Node) of
-        {ok, Author} -> twitter_index:forget(Host, Author);
+        {ok, Author} -> twitter_index:forget_here(Host, Author);
         none -> ok
     end;
 changes(none, _OfPep) ->

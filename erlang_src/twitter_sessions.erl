@@ -1,4 +1,4 @@
-%%% @doc Who is online in a vhost on this node: a copy of ejabberd's sessions in the core, which the
+%%% @doc Who is online in a vhost on this node, each node of a cluster for itself: a copy of ejabberd's sessions in the core, which the
 %%% fan-out asks for every follower. Each session tells it of its presence by ejabberd's hooks, in its
 %%% own process. What no hook told (a session that was killed, a time without this process) is put
 %%% right when this starts, and every minute.
@@ -9,7 +9,7 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([here/0, of_user/1, count/1, take_departure/1, return_departure/2, start_link/1, reconcile/1,
+-export([here/0, of_user/1, is_elsewhere/1, count/1, take_departure/1, return_departure/2, start_link/1, reconcile/1,
          served/1]).
 -export([sm_register_connection/3, sm_remove_connection/3, set_presence/4, unset_presence/4]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
@@ -36,6 +36,16 @@ of_user(#jid{luser = LUser, lserver = LServer}) ->
              || {_, Resource} <- ejabberd_sm:get_user_present_resources(LUser, LServer),
                 Pid <- [ejabberd_sm:get_session_pid(LUser, LServer, Resource)], is_pid(Pid)]
     end.
+
+%% @doc Whether a user of a vhost has a session that has sent presence on another node. Cost: a look into a table, if
+%% there are other nodes.
+-spec is_elsewhere(jid:jid()) -> boolean().
+is_elsewhere(#jid{luser = LUser, lserver = LServer}) ->
+    twitter_cluster:members(LServer) =/= []
+        andalso lists:any(fun({_Resource, Info}) ->
+                                  proplists:get_value(node, Info) =/= node()
+                                      andalso is_integer(proplists:get_value(priority, Info))
+                          end, ejabberd_sm:get_user_info(LUser, LServer)).
 
 %% @doc How many users of a vhost have a session on this node.
 -spec count(ServerHost :: binary()) -> non_neg_integer().

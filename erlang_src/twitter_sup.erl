@@ -1,5 +1,5 @@
-%%% @doc The processes of one vhost: who is online, what changes in rights, fan-out workers, writers, and the
-%%% owner of the service.
+%%% @doc The processes of one vhost: who is online, what changes in rights, fan-out workers, writers, what other nodes
+%%% tell, and the owner of the service.
 -module(twitter_sup).
 -behaviour(supervisor).
 
@@ -7,7 +7,7 @@
 -export([init/1]).
 
 %% Of each there is one process.
--define(ONES, [twitter_sessions, twitter_watch, twitter_backlog, twitter_peer, twitter_links, twitter_inbox,
+-define(ONES, [twitter_sessions, twitter_watch, twitter_cluster, twitter_peer, twitter_links, twitter_inbox,
                twitter_warm_up, twitter_service]).
 
 %% @doc How ejabberd's supervisor of modules runs it.
@@ -48,10 +48,11 @@ init(ServerHost) ->
                       ok = twitter_inbox:new(ServerHost),
                       ok = twitter_unread:begin_run(ServerHost),
                       [worker(twitter_sessions, ServerHost), worker(twitter_watch, ServerHost),
-                       worker(twitter_backlog, ServerHost), worker(twitter_peer, ServerHost),
+                       worker(twitter_peer, ServerHost),
                        worker(twitter_links, ServerHost), worker(twitter_inbox, ServerHost)]
                           ++ [twitter_pool:child_spec(Pool, ServerHost) || Pool <- [twitter_fanout, twitter_writer]]
-                          ++ [worker(twitter_warm_up, ServerHost)];
+                          %% Other nodes are told of it when it can do what they ask for.
+                          ++ [worker(twitter_cluster, ServerHost), worker(twitter_warm_up, ServerHost)];
                   {error, _} ->
                       []
               end,

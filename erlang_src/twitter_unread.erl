@@ -9,7 +9,7 @@
 -include_lib("ejabberd/include/logger.hrl").
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([begin_run/1, end_run/1, run/1, is_kept/1, moment/0]).
+-export([begin_run/1, end_run/1, lost/2, run/1, is_kept/1, moment/0]).
 -export([count/1, missed/2, seen/3, pushes/2]).
 -export([arrive/3, leave/1, load/3, seen/4]).
 -export_type([absence/0, moment/0]).
@@ -18,6 +18,8 @@
 -define(NS_RUNS, <<"urn:ejabberd:twitter:runs">>).
 %% Who was online before so many runs, and never since, has missed only what is posted in them.
 -define(MAX_RUNS, 100).
+%% A moment after all others, in microseconds.
+-define(NEVER, 16#ffffffffffff_ffff).
 %% After so many bytes of payloads nobody reads on at once.
 -define(MAX_BYTES, 1_000_000).
 
@@ -31,17 +33,30 @@
 -spec begin_run(ServerHost :: binary()) -> ok.
 begin_run(ServerHost) ->
     Run = moment(),
-    Former = runs(ServerHost),
-    Runs = lists:nthtail(max(0, length(Former) + 1 - ?MAX_RUNS), Former ++ [Run]),
-    Els = [#xmlel{name = <<"run">>, children = [{xmlcdata, integer_to_binary(Began)}]} || Began <- Runs],
-    _ = twitter_private:write_of_host(ServerHost, #xmlel{name = <<"runs">>, attrs = [{<<"xmlns">>, ?NS_RUNS}],
-                                                         children = Els}),
-    _ = twitter_private:sync(),
+    Runs = noted(ServerHost, node(), Run),
     persistent_term:put({?MODULE, ServerHost}, {Run, Runs}).
 
-%% Nobody else writes there.
-runs(ServerHost) ->
-    case twitter_private:read(jid:make(ServerHost), ?NS_RUNS) of
+%% @doc Another node was lost, with its sessions: its run ends.
+-spec lost(ServerHost :: binary(), node()) -> ok.
+lost(ServerHost, Node) ->
+    _ = noted(ServerHost, Node, moment()),
+    ok.
+
+noted(ServerHost, Node, Moment) ->
+    Former = runs(ServerHost, Node),
+    Runs = lists:nthtail(max(0, length(Former) + 1 - ?MAX_RUNS), Former ++ [Moment]),
+    Els = [#xmlel{name = <<"run">>, children = [{xmlcdata, integer_to_binary(Began)}]} || Began <- Runs],
+    _ = twitter_private:write_of_host(ServerHost, #xmlel{name = <<"runs">>, attrs = [{<<"xmlns">>, ns_runs(Node)}],
+                                                         children = Els}),
+    _ = twitter_private:sync(),
+    Runs.
+
+%% Each node of a cluster has its own.
+ns_runs(Node) ->
+    <<?NS_RUNS/binary, ":", (atom_to_binary(Node))/binary>>.
+
+runs(ServerHost, Node) ->
+    case twitter_private:read_stored(jid:make(ServerHost), ns_runs(Node)) of
         {ok, #xmlel{children = Els}} -> [binary_to_integer(fxml:get_tag_cdata(El)) || El <- Els];
         _ -> []
     end.
@@ -95,7 +110,7 @@ gaps(#{jid := Jid, service := #{host := Host, server_host := ServerHost}} = Read
     case twitter_reader:is_at_home(Reader) andalso run(ServerHost) of
         Run when is_integer(Run) ->
             case read(Jid) of
-                {ok, Marks} -> twitter_nif:mark_gaps(mark(Host, Marks), Run, is_online(Jid));
+                {ok, Marks} -> twitter_nif:mark_gaps(mark(Host, Jid, Marks), Run, is_online(Jid));
                 error -> []
             end;
         _ ->
@@ -130,7 +145,7 @@ seen(#{host := Host, server_host := ServerHost} = Service, Jid, OldestAt, Newest
 changes(Host, Jid, Run, See) ->
     case read(Jid) of
         {ok, Marks} ->
-            Mark = mark(Host, Marks),
+            Mark = mark(Host, Jid, Marks),
             IsOnline = is_online(Jid),
             twitter_nif:mark_gaps(See(Mark), Run, IsOnline) =/= twitter_nif:mark_gaps(Mark, Run, IsOnline);
         error ->
@@ -138,7 +153,7 @@ changes(Host, Jid, Run, See) ->
     end.
 
 is_online(Jid) ->
-    twitter_sessions:of_user(Jid) =/= [].
+    twitter_sessions:of_user(Jid) =/= [] orelse twitter_sessions:is_elsewhere(Jid).
 
 %% @doc From now on posts are pushed to the reader, or no longer. To be told before his sessions take no more,
 %% and after they have been told to take them.
@@ -164,7 +179,9 @@ arrive(#jid{lserver = LServer} = Jid, WasThere, WantsPushes) ->
     Services = twitter_service:all(LServer),
     Arrive =
         fun(Departure) ->
-                Arrival = {Run, until(LServer, WantsPushes), WasThere, WantsPushes},
+                %% On another node he has been sent everything.
+                IsThere = WasThere orelse twitter_sessions:is_elsewhere(Jid),
+                Arrival = {Run, until(LServer, WantsPushes), IsThere, WantsPushes},
                 fun(_Host, Mark) ->
                         case twitter_nif:mark_arrive(Mark, Departure, Arrival) of
                             {New, undefined} -> {New, []};
@@ -206,7 +223,7 @@ departed(Services, Jid, Change) ->
     writing(Services, Jid,
             fun() ->
                     Departure = twitter_sessions:take_departure(Jid),
-                    case rewrite(Services, Jid, Change(Departure)) of
+                    case rewrite(Services, Jid, Change(effective(Jid, Departure))) of
                         {ok, Results} ->
                             {ok, Results};
                         error ->
@@ -214,6 +231,16 @@ departed(Services, Jid, Change) ->
                             error
                     end
             end).
+
+%% Whoever leaves this node, and is sent posts on another one, has not left. Two who leave two nodes at once come here
+%% one after the other.
+effective(_Jid, undefined) ->
+    undefined;
+effective(Jid, Departure) ->
+    case twitter_sessions:is_elsewhere(Jid) of
+        true -> undefined;
+        false -> Departure
+    end.
 
 %%% The marks
 
@@ -233,9 +260,9 @@ writing([Service | _], Jid, Write) ->
 
 %% Returns what `Change' says beside the new mark of each host.
 rewrite(Services, Jid, Change) ->
-    case read(Jid) of
+    case read_stored(Jid) of
         {ok, Marks} ->
-            Changed = maps:from_list([{Host, Change(Host, mark(Host, Marks))} || #{host := Host} <- Services]),
+            Changed = maps:from_list([{Host, Change(Host, mark(Host, Jid, Marks))} || #{host := Host} <- Services]),
             written(Jid, Marks, Changed);
         error ->
             error
@@ -253,21 +280,52 @@ written(#jid{lserver = LServer} = Jid, Marks, Changed) ->
     end.
 
 read(Jid) ->
-    case twitter_private:read(Jid, ?NS) of
-        {ok, #xmlel{children = Children}} ->
-            {ok, maps:from_list([{fxml:get_tag_attr_s(<<"host">>, El), fxml:get_tag_cdata(El)}
-                                 || #xmlel{name = <<"mark">>} = El <- Children])};
-        none ->
-            {ok, #{}};
-        {error, unavailable} ->
-            error
+    marks(twitter_private:read(Jid, ?NS)).
+
+%% Another node may have changed them just now.
+read_stored(#jid{lserver = LServer} = Jid) ->
+    case twitter_cluster:members(LServer) of
+        [] -> read(Jid);
+        _ -> marks(twitter_private:read_stored(Jid, ?NS))
     end.
 
-mark(Host, Marks) ->
+marks({ok, #xmlel{children = Children}}) ->
+    {ok, maps:from_list([{fxml:get_tag_attr_s(<<"host">>, El), fxml:get_tag_cdata(El)}
+                         || #xmlel{name = <<"mark">>} = El <- Children])};
+marks(none) ->
+    {ok, #{}};
+marks({error, unavailable}) ->
+    error.
+
+mark(Host, #jid{lserver = LServer} = Jid, Marks) ->
     Mark = maps:get(Host, Marks, <<>>),
-    case persistent_term:get({?MODULE, mod_pubsub:serverhost(Host)}, none) of
-        {_Run, Runs} -> twitter_nif:mark_pass(Mark, Runs);
+    case persistent_term:get({?MODULE, LServer}, none) of
+        {_Run, Runs} -> twitter_nif:mark_pass(Mark, runs_since(twitter_nif:mark_run(Mark), Jid, Runs));
         none -> Mark
+    end.
+
+%% The runs of the node to which he came last.
+runs_since(undefined, _Jid, Runs) ->
+    Runs;
+runs_since(Run, #jid{lserver = LServer} = Jid, Runs) ->
+    case lists:member(Run, Runs) orelse twitter_cluster:members(LServer) =:= [] of
+        true ->
+            Runs;
+        false ->
+            case is_online(Jid) of
+                true -> [];
+                false -> runs_elsewhere(Run, LServer, Runs, ejabberd_cluster:get_known_nodes() -- [node()])
+            end
+    end.
+
+runs_elsewhere(_Run, _LServer, Runs, []) ->
+    Runs;
+runs_elsewhere(Run, LServer, Runs, [Node | Nodes]) ->
+    Others = runs(LServer, Node),
+    case lists:member(Run, Others) of
+        %% Nobody is in its last one, or he would be online.
+        true -> Others ++ [?NEVER];
+        false -> runs_elsewhere(Run, LServer, Runs, Nodes)
     end.
 
 element(Marks) ->

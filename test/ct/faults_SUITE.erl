@@ -206,13 +206,13 @@ posts_of_other_nodes_wait_like_those_of_this_one(Config) ->
     Ids = [<<"a">>, <<"b">>],
     ok = twitter_inside:suspend(Server, [Worker]),
     [
-        {post, _} = twitter_server:call(Server, erlang, send, [twitter_backlog_localhost, {post, #{
+        ok = twitter_server:call(Server, gen_server, call, [twitter_cluster_localhost, {told, [{post, #{
             host => <<"pubsub.localhost">>, author => Author, publisher => Publisher,
-            what => {item, Id, [#xmlel{name = <<"x">>}]}, bytes => 1000, at => none, stored => 1, began => 1, scope => sessions
-        }}])
+            what => {item, Id, [#xmlel{name = <<"x">>}]}, bytes => 1000, at => none, stored => 1, began => 1, scope => sessions,
+            version => 1
+        }}]}])
      || Id <- Ids
     ],
-    _ = twitter_server:call(Server, sys, get_state, [twitter_backlog_localhost]),
     ?assertMatch(#{waiting := 2000}, counters(Server)),
     ok = twitter_inside:await_other(Server, Worker, twitter_inside:kill(Server, Worker)),
     ?assertEqual(Ids, ids(Server, Bob)),

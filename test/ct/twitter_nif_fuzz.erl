@@ -48,7 +48,7 @@ functions() ->
         {online_new, []}, {arrive, [Online, <<"bob">>, self(), <<"desk">>]}, {leave, [Online, <<"bob">>, self()]},
         {depart, [Online, <<"bob">>, self(), {5, [6, 7], [4], [8]}]}, {take_departure, [Online, <<"bob">>]},
         {departed, [Online]}, {return_departure, [Online, <<"bob">>, {5, [6], [], [7]}]},
-        {mark_pass, [<<"online 1 2 5-9">>, [1, 10, 20]]},
+        {mark_pass, [<<"online 1 2 5-9">>, [1, 10, 20]]}, {mark_run, [<<"online 1 2 5-9">>]},
         {mark_gaps, [<<"offline 12 5-9 12-">>, 1, false]}, {mark_seen, [<<"online 1 2 5-9">>, 1, true, 6, 7]},
         {mark_arrive, [<<"offline 12 5-9 12-">>, {5, [6, 7], [4], [8]}, {1, 20, false, true}]},
         {mark_leave, [<<"online 1 2 5-9">>, {20, [], [18], [21]}]}, {mark_push, [<<"online 1 2 5-9">>, false, 30]},
@@ -89,7 +89,7 @@ functions() ->
         {load_heard, [Index, Hold, <<"carol@a.test">>, Version, [{1, <<"a">>, 1}, {2, <<"b">>, 2}], Rows]},
         {put_heard, [Index, <<"carol@a.test">>, Version, {3, <<"c">>, 3}, <<"payload">>, Rows]},
         {set_heard, [Index, <<"carol@a.test">>, Version, Rows]},
-        {keep_payloads, [Index, [{?JID, Version, <<"a">>, <<"payload">>}]]}, {forget, [Index, ?JID]},
+        {keep_payloads, [Index, [{?JID, Version, <<"a">>, <<"payload">>}]]}, {forget, [Index, ?JID]}, {forget_all, [Index]},
         {page, [Index, Hold, [?JID], ?JID, setelement(2, Request, {'after', Cursor}), 1000]},
         {find, [Index, Hold, [?JID], none, [<<"a">>, <<"none">>], 1000]},
         {missed, [Index, Hold, [?JID], ?JID, [{0, 1}, {2, open}], 10, 1000]}
@@ -209,8 +209,8 @@ kind(Function) ->
         {reference, [online_new, recipients, rosters_new, rates_new, meter_new, index_new, hold_new, settings_read,
             settings_set, settings_unmute]},
         {portion, [next_portion]},
-        {ok, [recheck, record, resume, roster_changes, roster_changed, rosters_reset, set_budgets, release, keep_payloads, forget, return_departure]},
-        {departure, [take_departure]},
+        {ok, [recheck, record, resume, roster_changes, roster_changed, rosters_reset, set_budgets, release, keep_payloads, forget, forget_all, return_departure]},
+        {departure, [take_departure]}, {moment, [mark_run]},
         {mark, [mark_arrive]},
         {offer, [roster_load, roster_answer, load, put, load_heard, put_heard, set_heard, remove]},
         {memory, [memory]},
@@ -228,6 +228,7 @@ is_of(boolean, Boolean) -> is_boolean(Boolean);
 is_of(list, List) -> is_list(List) andalso length(List) >= 0;
 is_of(reference, Reference) -> is_reference(Reference);
 is_of(portion, Next) -> Next =:= recheck orelse Next =:= done orelse element(1, Next) =:= portion;
+is_of(moment, Moment) -> Moment =:= undefined orelse is_integer(Moment);
 is_of(digest, Digest) -> Digest =:= undefined orelse is_binary(Digest);
 is_of(numbered, {error, Why}) -> Why =:= open orelse Why =:= closed;
 is_of(numbered, {Seq, State}) -> is_integer(Seq) andalso is_binary(State);

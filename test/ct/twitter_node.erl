@@ -43,7 +43,17 @@ command(Options) ->
 arguments(Options) ->
     Spool = filename:join(inner(Options), "spool"),
     Plugin = [Option || true <- [maps:get(plugin, Options, true)], Option <- ["-pa", plugin_ebin()]],
-    ["-mnesia", "dir", lists:flatten(io_lib:format("~p", [unicode:characters_to_list(Spool)]))] ++ Plugin.
+    ["-mnesia", "dir", lists:flatten(io_lib:format("~p", [unicode:characters_to_list(Spool)]))] ++ Plugin ++ distribution(Options).
+
+%% It listens on loopback only, on the port that its name says, and no epmd is started: see twitter_epmd.
+distribution(#{distribution := {Node, Cookie}}) ->
+    ["n" ++ Port | _] = string:split(atom_to_list(Node), "@"),
+    ["-start_epmd", "false", "-epmd_module", "twitter_epmd", "-pa", filename:dirname(code:which(twitter_epmd)),
+     "-name", atom_to_list(Node), "-setcookie", atom_to_list(Cookie),
+     "-kernel", "inet_dist_use_interface", "{127,0,0,1}",
+     "-kernel", "inet_dist_listen_min", Port, "-kernel", "inet_dist_listen_max", Port];
+distribution(_Options) ->
+    [].
 
 -spec environment(options()) -> [{string(), string() | false}].
 environment(Options) ->

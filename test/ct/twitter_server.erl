@@ -43,6 +43,10 @@
     database => twitter_database:database(),
     %% More options of the top level.
     options => #{atom() => twitter_yaml:value()},
+    %% The server whose database it is to use: it does so until that one is stopped.
+    shares => pid(),
+    %% The name of its node and its cookie, for a cluster: see twitter_clustered.
+    distribution => {node(), Cookie :: atom()},
     %% Environment variables of the node, as for open_port/2.
     env => [{string(), string() | false}]
 }.
@@ -201,7 +205,14 @@ init(Options0) ->
     %% is gone when the case is.
     {ok, Console} = file:open(twitter_node:log_file(Options), [append]),
     true = group_leader(Console, self()),
-    {ok, #state{options = Options#{database => twitter_database:new(Options)}, port = free_port()}}.
+    Database = case Options of
+        #{shares := Other} -> database(Other);
+        #{} -> twitter_database:new(Options)
+    end,
+    {ok, #state{options = Options#{database => Database}, port = free_port()}}.
+
+database(Server) ->
+    maps:get(database, (state(Server))#state.options).
 
 -spec handle_call(term(), gen_server:from(), #state{}) -> {reply, term(), #state{}}.
 handle_call(state, _From, State) ->
@@ -234,6 +245,9 @@ handle_info(_Message, State) ->
     {noreply, State}.
 
 -spec terminate(term(), #state{}) -> ok.
+terminate(_Reason, #state{options = #{shares := _}} = State) ->
+    _ = kill_peer(State),
+    ok;
 terminate(_Reason, #state{options = #{database := Database}} = State) ->
     _ = kill_peer(State),
     twitter_database:drop(Database).

@@ -81,7 +81,7 @@ the_process_of_mod_pubsub_is_killed(Config) ->
 
 %% With the service goes the index in memory.
 each_process_is_killed_in_turn(Config) ->
-    Ones = [twitter_service, twitter_sessions, twitter_watch, twitter_backlog],
+    Ones = [twitter_service, twitter_sessions, twitter_watch, twitter_cluster],
     disturbed(
         Config,
         [fun(Server) -> killed(Server, process_name(Server, Module)) end || Module <- Ones] ++

@@ -102,6 +102,15 @@ impl Cache {
             .for_each(|mut shard| keep_to(part, &mut shard));
     }
 
+    /// All payloads go. Cost: O(payloads), in parts.
+    pub(crate) fn forget_all(&self) {
+        for mut shard in self.shards.each() {
+            let gone = std::mem::take(&mut *shard);
+            drop(shard);
+            drop(gone);
+        }
+    }
+
     /// How many bytes it takes, and for how many payloads. Cost: O(1).
     pub(crate) fn memory(&self) -> (usize, usize) {
         self.shards.each().fold((0, 0), |(bytes, payloads), shard| {

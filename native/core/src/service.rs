@@ -211,6 +211,13 @@ impl Service {
         self.slots.forget(author);
     }
 
+    /// Storage may have changed in ways that nobody told: everything is read again, and what is being read
+    /// now is not taken. Cost: O(what is in memory); nobody waits for all of it.
+    pub fn forget_all(&self) {
+        self.slots.forget_all();
+        self.cache.forget_all();
+    }
+
     /// Lets everything about an author go, as the budget does when others were used since: for tests.
     pub fn let_go(&self, author: &BareJid) {
         self.slots.let_go(author);

@@ -294,6 +294,15 @@ impl Slots {
         drop(gone);
     }
 
+    /// The slots of all authors go, and the versions with them. Cost: O(slots), in parts.
+    pub(crate) fn forget_all(&self) {
+        for mut shard in self.shards.each() {
+            let gone = std::mem::take(&mut *shard);
+            drop(shard);
+            drop(gone);
+        }
+    }
+
     /// Lets a slot go.
     pub(crate) fn let_go(&self, author: &BareJid) {
         let hash = self.shards.hash(author.as_str());

@@ -293,6 +293,25 @@ impl Mark {
         }
     }
 
+    /// In which run he came, if he is online.
+    ///
+    /// ```
+    /// use twitter_core::stream::Micros;
+    /// use twitter_core::unread::Mark;
+    /// let mark: Mark = "online 10 12".parse()?;
+    /// assert_eq!(mark.run(), Some(Micros(10)));
+    /// let mark: Mark = "offline 20 20-".parse()?;
+    /// assert_eq!(mark.run(), None);
+    /// # Ok::<(), twitter_core::unread::NoMark>(())
+    /// ```
+    #[must_use]
+    pub fn run(&self) -> Option<Micros> {
+        match self.presence {
+            Presence::Online { run, .. } => Some(run),
+            Presence::Offline { .. } => None,
+        }
+    }
+
     /// The service has run several times: `runs` says when each run began, the present one last. Who was online in
     /// one of them and was not noted in the next, though that has ended too, has been offline since that began.
     ///

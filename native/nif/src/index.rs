@@ -184,6 +184,12 @@ fn forget(index: Index, author: Jid) -> Atom {
 }
 
 #[rustler::nif(schedule = "DirtyCpu")]
+fn forget_all(index: Index) -> Atom {
+    index.0.forget_all();
+    rustler::types::atom::ok()
+}
+
+#[rustler::nif(schedule = "DirtyCpu")]
 fn page(
     index: Index,
     hold: HoldRef,

@@ -104,6 +104,11 @@ fn mark_pass(mark: &str, runs: List<u64>) -> String {
 }
 
 #[rustler::nif]
+fn mark_run(mark: &str) -> ErlOption<u64> {
+    ErlOption::from(Mark::stored(mark).run().map(|Micros(run)| run))
+}
+
+#[rustler::nif]
 fn mark_gaps(mark: &str, run: u64, is_online: bool) -> Vec<GapTerm> {
     let mut mark = Mark::stored(mark);
     mark.settle(Micros(run), is_online);

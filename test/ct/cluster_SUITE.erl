@@ -1,0 +1,363 @@
+%%% A cluster of ejabberd's own making: whoever is on any node gets and reads what is published on any, once, at once,
+%%% and nobody else does.
+-module(cluster_SUITE).
+
+-include_lib("xmpp/include/xmpp.hrl").
+-include_lib("stdlib/include/assert.hrl").
+
+-export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
+-export([
+    followers_on_every_node_get_it_once/1,
+    edits_and_retractions_are_pushed_everywhere/1,
+    pages_are_complete_with_the_answer/1,
+    nodes_that_have_read_before_see_changes/1,
+    two_clients_of_one_author_on_two_nodes/1,
+    who_was_removed_elsewhere_gets_nothing/1,
+    one_message_for_each_node/1,
+    an_account_deleted_elsewhere_is_gone/1,
+    a_writer_that_is_killed_while_it_has_the_turn/1,
+    no_error_was_logged/1
+]).
+%% Run inside a server.
+-export([count_begin/1, count_end/1]).
+
+-define(FRIENDS, <<"/twitter/FriendsStream">>).
+-define(MINE, <<"/twitter/MyStream">>).
+-define(HOST, <<"localhost">>).
+
+suite() ->
+    [{timetrap, {seconds, 40}}].
+
+all() ->
+    [
+        followers_on_every_node_get_it_once,
+        edits_and_retractions_are_pushed_everywhere,
+        pages_are_complete_with_the_answer,
+        nodes_that_have_read_before_see_changes,
+        two_clients_of_one_author_on_two_nodes,
+        who_was_removed_elsewhere_gets_nothing,
+        one_message_for_each_node,
+        an_account_deleted_elsewhere_is_gone,
+        a_writer_that_is_killed_while_it_has_the_turn,
+        no_error_was_logged
+    ].
+
+init_per_suite(Config) ->
+    twitter_clustered:start(Config, [a, b]).
+
+end_per_suite(Config) ->
+    twitter_clustered:stop(Config).
+
+%%% Push
+
+followers_on_every_node_get_it_once(Config) ->
+    [Alice, Bob, Carol] = users(Config, [<<"alice">>, <<"bob">>, <<"carol">>]),
+    Eve = user(Config, <<"eve">>),
+    [Writer, Phone] = [login(Config, Name, Alice) || Name <- [a, b]],
+    Readers = [{Name, login(Config, Name, User)} || User <- [Bob, Carol], Name <- [a, b]],
+    Strangers = [{Name, login(Config, Name, Eve)} || Name <- [a, b]],
+    _ = twitter_requests:publish(Writer, <<"1">>, <<"From a">>),
+    _ = twitter_requests:publish(Phone, <<"2">>, <<"From b">>),
+    Author = twitter_client:bare(Writer),
+    [
+        ?assertMatch([{item, Author, <<"1">>, [_]}, {item, Author, <<"2">>, [_]}], posts(Config, Name, Reader))
+     || {Name, Reader} <- Readers
+    ],
+    %% The author's own get it under another node, but not from themselves.
+    ?assertMatch([{item, Author, <<"2">>, [_]}], posts(Config, a, Writer)),
+    ?assertMatch([{item, Author, <<"1">>, [_]}], posts(Config, b, Phone)),
+    [?assertEqual([], posts(Config, Name, Stranger)) || {Name, Stranger} <- Strangers].
+
+edits_and_retractions_are_pushed_everywhere(Config) ->
+    [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
+    Eve = user(Config, <<"eve">>),
+    Writers = [One, Other] = [login(Config, Name, Alice) || Name <- [a, b]],
+    Readers = [{Name, login(Config, Name, Bob)} || Name <- [a, b]],
+    Stranger = login(Config, b, Eve),
+    Author = twitter_client:bare(One),
+    _ = twitter_requests:publish(One, <<"1">>, <<"Frist">>),
+    _ = twitter_requests:publish(Other, <<"1">>, <<"First">>),
+    _ = twitter_requests:publish(One, <<"2">>, <<"Second">>),
+    ok = twitter_requests:retract(Other, <<"1">>),
+    ok = twitter_requests:purge(One),
+    Expected = [
+        {item, Author, <<"1">>, [{xmlcdata, <<"Frist">>}]},
+        {item, Author, <<"1">>, [{xmlcdata, <<"First">>}]},
+        {item, Author, <<"2">>, [{xmlcdata, <<"Second">>}]},
+        {retract, Author, <<"1">>},
+        {retract, Author, <<"2">>}
+    ],
+    [?assertEqual(Expected, posts(Config, Name, Reader)) || {Name, Reader} <- Readers],
+    [?assertEqual([], twitter_reading:ids(Writer, ?MINE)) || Writer <- Writers],
+    ?assertEqual([], posts(Config, b, Stranger)).
+
+%%% Pages
+
+pages_are_complete_with_the_answer(Config) ->
+    [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
+    Writers = [login(Config, Name, Alice) || Name <- [a, b]],
+    Readers = [login(Config, Name, Bob) || Name <- [a, b]],
+    Stranger = login(Config, b, user(Config, <<"eve">>)),
+    Ids = [integer_to_binary(Number) || Number <- lists:seq(1, 40)],
+    lists:foldl(
+        fun(Id, {[Writer | Others], Before}) ->
+            _ = twitter_requests:publish(Writer, Id, <<"Text ", Id/binary>>),
+            Now = Before ++ [Id],
+            [?assertEqual(Now, twitter_reading:ids(Reader, ?FRIENDS)) || Reader <- Readers],
+            {Others ++ [Writer], Now}
+        end,
+        {Writers, []},
+        Ids
+    ),
+    [One, Other] = [twitter_reading:entries(Reader, ?FRIENDS) || Reader <- Readers],
+    ?assertEqual(One, Other),
+    ?assertEqual([], twitter_reading:ids(Stranger, ?FRIENDS)).
+
+nodes_that_have_read_before_see_changes(Config) ->
+    [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
+    Writer = login(Config, a, Alice),
+    Reader = login(Config, b, Bob),
+    _ = twitter_requests:publish(Writer, <<"1">>, <<"One">>),
+    _ = twitter_requests:publish(Writer, <<"2">>, <<"Two">>),
+    ?assertEqual([<<"1">>, <<"2">>], twitter_reading:ids(Reader, ?FRIENDS)),
+    _ = twitter_requests:publish(Writer, <<"1">>, <<"Uno">>),
+    ?assertEqual([[{xmlcdata, <<"Uno">>}], [{xmlcdata, <<"Two">>}]], twitter_reading:payloads(Reader, ?FRIENDS)),
+    ok = twitter_requests:retract(Writer, <<"1">>),
+    ?assertEqual([<<"2">>], twitter_reading:ids(Reader, ?FRIENDS)),
+    ok = twitter_requests:purge(Writer),
+    ?assertEqual([], twitter_reading:ids(Reader, ?FRIENDS)).
+
+two_clients_of_one_author_on_two_nodes(Config) ->
+    [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
+    Writers = [{Name, login(Config, Name, Alice)} || Name <- [a, b]],
+    Readers = [{Name, login(Config, Name, Bob)} || Name <- [a, b]],
+    Number = 50,
+    Write = fun({Name, Writer}) ->
+        [
+            twitter_requests:publish(Writer, <<(atom_to_binary(Name))/binary, (integer_to_binary(N))/binary>>, <<"x">>)
+         || N <- lists:seq(1, Number)
+        ]
+    end,
+    Written = lists:append(twitter_cases:together([fun() -> Write(Each) end || Each <- Writers])),
+    [One, Other] = [ids(Config, Name, Reader) || {Name, Reader} <- Readers],
+    ?assertEqual(lists:sort(Written), lists:sort(One)),
+    ?assertEqual(One, Other),
+    [{_, First}, {_, Second}] = Readers,
+    Stream = [Id || {_, Id, _} <- twitter_reading:stream(First, ?FRIENDS)],
+    ?assertEqual(One, Stream),
+    ?assertEqual(Stream, [Id || {_, Id, _} <- twitter_reading:stream(Second, ?FRIENDS)]),
+    %% Stock pubsub's own list of them is whole, too.
+    [{_, Writer} | _] = Writers,
+    ok = twitter_requests:purge(Writer),
+    ?assertEqual([], twitter_reading:ids(Second, ?FRIENDS)).
+
+%%% Rights
+
+who_was_removed_elsewhere_gets_nothing(Config) ->
+    [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
+    Writers = [{Name, login(Config, Name, Alice)} || Name <- [a, b]],
+    Reader = login(Config, b, Bob),
+    [{_, OnA}, {_, OnB}] = Writers,
+    _ = twitter_requests:publish(OnB, <<"1">>, <<"For bob">>),
+    ?assertMatch([{item, _, <<"1">>, _}], posts(Config, b, Reader)),
+    ?assertEqual([<<"1">>], twitter_reading:ids(Reader, ?FRIENDS)),
+    lists:foreach(
+        fun(N) ->
+            Id = integer_to_binary(N),
+            %% Removed on one node, added on the other, and the other way round.
+            {Off, On} = case N rem 2 of 0 -> {a, b}; 1 -> {b, a} end,
+            ok = set_contact(Config, Off, Alice, Bob, none),
+            ok = await_contact(Config, Alice, Bob, none),
+            _ = twitter_requests:publish(OnA, <<Id/binary, "x">>, <<"Not for bob">>),
+            _ = twitter_requests:publish(OnB, <<Id/binary, "y">>, <<"Not for bob">>),
+            ?assertEqual([], posts(Config, b, Reader)),
+            ?assertEqual([], twitter_reading:ids(Reader, ?FRIENDS)),
+            ok = set_contact(Config, On, Alice, Bob, both),
+            ok = await_contact(Config, Alice, Bob, both),
+            _ = twitter_requests:publish(OnA, Id, <<"For bob">>),
+            ?assertMatch([{item, _, Id, _}], posts(Config, b, Reader)),
+            ?assert(lists:member(Id, twitter_reading:ids(Reader, ?FRIENDS)))
+        end,
+        lists:seq(2, 9)
+    ).
+
+an_account_deleted_elsewhere_is_gone(Config) ->
+    [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
+    Writer = login(Config, b, Alice),
+    Reader = login(Config, b, Bob),
+    _ = twitter_requests:publish(Writer, <<"1">>, <<"Soon gone">>),
+    ?assertEqual([<<"1">>], twitter_reading:ids(Reader, ?FRIENDS)),
+    {Name, _} = Alice,
+    ok = twitter_users:unregister(server(Config, a), Alice),
+    ok = set_contact(Config, a, Bob, Alice, both),
+    Again = twitter_users:register(server(Config, b), Name, ?HOST),
+    ok = twitter_users:befriend(server(Config, a), Again, Bob),
+    ok = await_contact(Config, Again, Bob, both),
+    ok = await_contact(Config, Bob, Again, both),
+    ?assertEqual([], twitter_reading:ids(Reader, <<"/twitter/MyFriends/", (twitter_users:jid(Again))/binary>>)),
+    ?assertEqual([], twitter_reading:ids(login(Config, b, Again), ?MINE)).
+
+%%% What it costs
+
+%% Between nodes goes one message for a post, however many read it.
+one_message_for_each_node(Config) ->
+    [Alice | Many] = users(Config, [<<"alice">> | lists:duplicate(60, <<"reader">>)]),
+    [One | Others] = Many,
+    Writer = login(Config, a, Alice),
+    Reader = login(Config, b, One),
+    Publish = fun(Id) ->
+        ok = twitter_server:call(server(Config, a), ?MODULE, count_begin, [?HOST]),
+        _ = twitter_requests:publish(Writer, Id, <<"One message">>),
+        ?assertMatch([{item, _, Id, _}], posts(Config, b, Reader)),
+        twitter_server:call(server(Config, a), ?MODULE, count_end, [?HOST])
+    end,
+    %% The author's node is made at the first.
+    _ = Publish(<<"1">>),
+    ForOne = Publish(<<"2">>),
+    Readers = [login(Config, b, Other) || Other <- Others],
+    ForMany = Publish(<<"3">>),
+    [?assertMatch([{item, _, <<"3">>, _}], posts(Config, b, Each)) || Each <- Readers],
+    ?assertEqual(1, maps:get(told, ForMany)),
+    ?assertEqual(ForOne, ForMany).
+
+%%% Processes
+
+%% Who has borrowed the turn and is killed has given it back.
+a_writer_that_is_killed_while_it_has_the_turn(Config) ->
+    [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
+    Writers = [{Name, login(Config, Name, Alice)} || Name <- [a, b]],
+    Reader = login(Config, b, Bob),
+    [{_, First} | _] = Writers,
+    Author = twitter_client:bare(First),
+    Owner = twitter_clustered:owner(Config, a, Author),
+    [Borrower] = [Name || Name <- [a, b], twitter_clustered:node(Config, Name) =/= Owner],
+    {_, OnBorrower} = lists:keyfind(Borrower, 1, Writers),
+    Worker = twitter_inside:worker(server(Config, Borrower), twitter_writer, OnBorrower),
+    lists:foreach(
+        fun(N) ->
+            Id = integer_to_binary(N),
+            Killed = spawn_monitor(fun() -> twitter_inside:kill(server(Config, Borrower), Worker) end),
+            %% It may be refused, but it is answered.
+            _ = twitter_requests:pubsub(OnBorrower, set, twitter_requests:el(<<"publish">>, [{<<"node">>, ?MINE}], [
+                twitter_requests:el(<<"item">>, [{<<"id">>, Id}], [twitter_requests:el(<<"x">>, [{<<"xmlns">>, <<"x">>}], [])])
+            ])),
+            {Pid, Monitor} = Killed,
+            receive {'DOWN', Monitor, process, Pid, _} -> ok end
+        end,
+        lists:seq(1, 5)
+    ),
+    [_ = twitter_requests:publish(Writer, atom_to_binary(Name), <<"Still here">>) || {Name, Writer} <- Writers],
+    %% What is stored is what everybody sees.
+    Mine = twitter_reading:ids(First, ?MINE),
+    ?assertEqual([<<"a">>, <<"b">>], Mine -- [integer_to_binary(N) || N <- lists:seq(1, 5)]),
+    ?assertEqual(Mine, twitter_reading:ids(OnBorrower, ?MINE)),
+    ?assertEqual(Mine, twitter_reading:ids(Reader, ?FRIENDS)).
+
+no_error_was_logged(Config) ->
+    [
+        ?assertEqual({Name, []}, {Name, twitter_log:errors(twitter_log:without_killed(twitter_server:log(server(Config, Name))))})
+     || Name <- [a, b]
+    ].
+
+%%% Helpers
+
+server(Config, Name) ->
+    twitter_clustered:server(Config, Name).
+
+user(Config, Name) ->
+    twitter_users:fresh(server(Config, a), Name).
+
+%% The first shares presence with all others.
+users(Config, Names) ->
+    [First | Others] = Users = [user(Config, Name) || Name <- Names],
+    [ok = twitter_users:befriend(server(Config, a), First, Other) || Other <- Others],
+    %% Rosters are written in transactions, which are over on other nodes a little later.
+    [ok = await_contact(Config, Each, First, both) || Each <- Others],
+    [ok = await_contact(Config, First, Each, both) || Each <- Others],
+    Users.
+
+login(Config, Name, User) ->
+    twitter_users:login(server(Config, Name), User, #{resource => integer_to_binary(erlang:unique_integer([positive]))}).
+
+posts(Config, Name, Client) ->
+    twitter_events:posts(server(Config, Name), Client).
+
+ids(Config, Name, Client) ->
+    [Id || {item, _, Id, _} <- posts(Config, Name, Client)].
+
+set_contact(Config, Name, User, Contact, Subscription) ->
+    twitter_users:set_contact(server(Config, Name), User, twitter_users:jid(Contact), Subscription).
+
+%% In SQL all nodes have it at once.
+await_contact(Config, User, Contact, Subscription) ->
+    case twitter_server:storage(server(Config, a)) of
+        mnesia -> await_copies(Config, User, Contact, Subscription);
+        _ -> ok
+    end.
+
+await_copies(Config, {User, Host}, {Contact, ContactHost}, Subscription) ->
+    Key = {User, Host, {Contact, ContactHost, <<>>}},
+    lists:foreach(fun(Name) -> await_row(server(Config, Name), Key, Subscription) end, twitter_clustered:names(Config)).
+
+await_row(Server, Key, Subscription) ->
+    case twitter_server:call(Server, mnesia, dirty_read, [roster, Key]) of
+        [Row] when element(6, Row) =:= Subscription -> ok;
+        [] when Subscription =:= none -> ok;
+        _ -> await_row(Server, Key, Subscription)
+    end.
+
+%% @private Counts from now on what the processes of the plugin, and the sessions, send to other nodes.
+count_begin(Host) ->
+    Pids = below(gen_mod:get_module_proc(Host, twitter_sup)) ++
+        [Pid || Session <- ejabberd_sm:dirty_get_my_sessions_list(), {_, Pid} <- [element(2, Session)]],
+    Caller = self(),
+    Counter = spawn(fun() ->
+        true = register(?MODULE, self()),
+        lists:foreach(fun(Pid) -> 1 = erlang:trace(Pid, true, [send]) end, Pids),
+        Caller ! {self(), counting},
+        counting(#{})
+    end),
+    receive {Counter, counting} -> ok end.
+
+below(Supervisor) ->
+    lists:append([
+        case Type of
+            supervisor -> below(Pid);
+            worker -> [Pid]
+        end
+     || {_, Pid, Type, _} <- supervisor:which_children(Supervisor), is_pid(Pid)
+    ]).
+
+counting(Counts) ->
+    receive
+        {trace, _, send, Message, To} ->
+            case is_far(To) of
+                true -> counting(maps:update_with(kind(Message), fun(N) -> N + 1 end, 1, Counts));
+                false -> counting(Counts)
+            end;
+        {trace, _, send_to_non_existing_process, _, _} ->
+            counting(Counts);
+        {count, From} ->
+            From ! {self(), Counts}
+    end.
+
+is_far({_Name, Node}) -> Node =/= node();
+is_far(To) when is_pid(To); is_port(To); is_reference(To) -> node(To) =/= node();
+is_far(_Name) -> false.
+
+kind({'$gen_call', _, {told, _}}) -> told;
+kind({'$gen_call', _, {lend, _}}) -> lend;
+kind({returned, _}) -> returned;
+kind(_Other) -> other.
+
+%% @private
+count_end(_Host) ->
+    Counter = whereis(?MODULE),
+    Delivered = erlang:trace_delivered(all),
+    receive {trace_delivered, all, Delivered} -> ok end,
+    Counter ! {count, self()},
+    Monitor = monitor(process, Counter),
+    receive
+        {Counter, Counts} ->
+            receive {'DOWN', Monitor, process, _, _} -> Counts end
+    end.

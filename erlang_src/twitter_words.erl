@@ -1,7 +1,8 @@
 %%% @doc The plugin's texts in other languages than English, given to ejabberd's own translation mechanism:
 %%% whatever goes through `translate:translate/2' is in the language of who asks.
 %%%
-%%% They are files as ejabberd's own, `priv/msgs/LANGUAGE.msg' beside the native library. What they hold is put
+%%% They are files as ejabberd's own, `priv/twitter_msgs/LANGUAGE.msg' beside the native library (in a folder of
+%%% another name: `ejabberdctl module_install' of 23.01 copies priv over ejabberd's own). What they hold is put
 %%% into ejabberd's table, which is public; what that says itself stays. ejabberd empties the table when it
 %%% reads its own files anew, and tells nobody: so each request looks whether the words are still there.
 -module(twitter_words).
@@ -82,10 +83,10 @@ alone(Fun) ->
 
 files() ->
     Priv = filename:join(filename:dirname(filename:dirname(code:which(?MODULE))), "priv"),
-    case filelib:wildcard(filename:join([Priv, "msgs", "*.msg"])) of
+    case filelib:wildcard(filename:join([Priv, "twitter_msgs", "*.msg"])) of
         [] ->
             ?WARNING_MSG("There are no translations in ~ts: all texts of the microblogs are English",
-                         [filename:join(Priv, "msgs")]),
+                         [filename:join(Priv, "twitter_msgs")]),
             [];
         Files ->
             Files

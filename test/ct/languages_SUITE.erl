@@ -225,12 +225,12 @@ start(Server, Host) ->
 with_copy(Config, Name, Change) ->
     Plugin = filename:dirname(filename:dirname(code:which(mod_twitter))),
     Copy = filename:join([proplists:get_value(priv_dir, Config), atom_to_list(Name), "plugin"]),
-    Msgs = filename:join([Copy, "priv", "msgs"]),
+    Msgs = filename:join([Copy, "priv", "twitter_msgs"]),
     ok = filelib:ensure_path(filename:join(Copy, "ebin")),
     ok = filelib:ensure_path(Msgs),
     [
         {ok, _} = file:copy(File, filename:join(Copy, string:prefix(File, Plugin ++ "/")))
-     || Pattern <- ["ebin/*", "priv/*.so", "priv/msgs/*"], File <- filelib:wildcard(filename:join(Plugin, Pattern))
+     || Pattern <- ["ebin/*", "priv/*.so", "priv/twitter_msgs/*"], File <- filelib:wildcard(filename:join(Plugin, Pattern))
     ],
     ok = Change(Msgs),
     {ok, Server} = twitter_server:start(#{

@@ -11,8 +11,8 @@ priv=$1
 mkdir -p "$priv"
 cp "${CARGO_TARGET_DIR:-target}/release/libtwitter_nif.so" "$priv/twitter_nif.so.new"
 mv "$priv/twitter_nif.so.new" "$priv/twitter_nif.so"
-rm -rf "$priv/msgs"
-cp -r erlang_src/msgs "$priv/msgs"
+rm -rf "$priv/twitter_msgs"
+cp -r erlang_src/msgs "$priv/twitter_msgs"
 # rebar3 also leaves links to the source tree, which would dangle wherever the plugin is copied.
 for link in "$(dirname "$priv")"/*; do
     [ ! -L "$link" ] || rm "$link"

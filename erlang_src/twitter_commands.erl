@@ -58,7 +58,8 @@ commands() ->
              "pushes and reads took in the last minutes, in microseconds. For Prometheus there is "
              "twitter_metrics, to be put into the request_handlers of an HTTP listener.",
              [host()],
-             {{stats, {list, {stat, {tuple, [{name, string}, {value, integer}]}}}},
+             %% Not {name, value}: 24.12's mod_http_api cannot write that as JSON.
+             {{stats, {list, {stat, {tuple, [{what, string}, {value, integer}]}}}},
               "Names and values", [{"pushed_total", 1024}, {"push_p99_us", 1800}]})].
 
 user_command(Name, Function, Desc, LongDesc, Args, Result) ->

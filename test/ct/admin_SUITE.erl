@@ -217,7 +217,7 @@ numbers_of_a_host(Config) ->
     [Alice, Bob, _] = three(Config),
     Numbers = fun() ->
         {200, Stats} = post(Config, twitter_stats, #{host => ?HOST}),
-        Stats
+        numbers(Stats)
     end,
     Before = Numbers(),
     _ = [twitter_requests:publish(Alice, <<"Hello">>) || _ <- lists:seq(1, 10)],
@@ -250,13 +250,17 @@ numbers_of_a_host(Config) ->
     {500, #{<<"message">> := Words}} = post(Config, twitter_stats, #{host => <<"elsewhere">>}),
     ?assertMatch({match, _}, re:run(Words, "no microblogs")).
 
+numbers(Stats) ->
+    maps:from_list([{What, Value} || #{<<"what">> := What, <<"value">> := Value} <- Stats]).
+
 what_is_in_memory_is_read_anew(Config) ->
     Server = twitter_cases:server(Config),
     [Alice, Bob, Eve] = three(Config),
     Id = twitter_requests:publish(Alice, <<"Hello">>),
     ?assertEqual([Id], twitter_reading:ids(Bob, ?FRIENDS)),
     ?assertEqual({200, <<"What was in memory is read anew">>}, post(Config, twitter_reload, #{host => ?HOST})),
-    {200, #{<<"posts">> := 0, <<"payloads">> := 0}} = post(Config, twitter_stats, #{host => ?HOST}),
+    {200, Stats} = post(Config, twitter_stats, #{host => ?HOST}),
+    ?assertMatch(#{<<"posts">> := 0, <<"payloads">> := 0}, numbers(Stats)),
     ?assertEqual([Id], twitter_reading:ids(Bob, ?FRIENDS)),
     Next = twitter_requests:publish(Alice, <<"Hello again">>),
     ?assertEqual([Id, Next], [Post || {item, _, Post, _} <- twitter_events:posts(Server, Bob)]),

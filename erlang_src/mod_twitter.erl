@@ -21,6 +21,7 @@
 %% a wrong setting here must not keep the server from starting.
 -spec start(ServerHost :: binary(), gen_mod:opts()) -> {ok, pid()} | {error, term()}.
 start(ServerHost, _Opts) ->
+    ok = load_all(),
     %% Readers may live in any vhost.
     lists:foreach(fun twitter_c2s:attend/1, ejabberd_option:hosts()),
     ok = twitter_peer:new(),
@@ -36,6 +37,13 @@ start(ServerHost, _Opts) ->
             ok = withdraw(ServerHost),
             {error, Reason}
     end.
+
+%% Nothing is loaded later: an upgrade puts the files of the next version in the place of these while this one
+%% runs. What cannot be loaded is told by whoever needs it.
+load_all() ->
+    Beams = filelib:wildcard("*twitter*.beam", filename:dirname(code:which(?MODULE))),
+    _ = code:ensure_modules_loaded([list_to_atom(filename:rootname(Beam)) || Beam <- Beams]),
+    ok.
 
 -spec stop(ServerHost :: binary()) -> ok | {error, term()}.
 stop(ServerHost) ->

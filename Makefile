@@ -21,12 +21,21 @@ export TWITTER_STORAGE := $(or $(STORAGE),$(TWITTER_STORAGE),mnesia)
 # Users, contacts and posts of each in the simulation: 3 GB and some minutes.
 SIMULATION ?= 1000000 50 10
 
-.PHONY: help deps build model demo test check ct sql soak slixmpp fuzz bench bench-core bench-server bench-federation \
+# Where the packages go.
+PACKAGES := _build/packages
+
+# Chroots of other Debians are made by scripts that are beside the project.
+export COMPAT ?= ../shared/compat
+
+.PHONY: help deps build model deb contrib demo test check ct sql matrix smoke install-test soak slixmpp fuzz \
+	bench bench-core bench-server bench-federation \
 	bench-operations screenshots clean
 
 help:
 	@echo 'make deps      install the Debian packages that are missing'
 	@echo 'make build     build the plugin into $(PLUGIN)/{ebin,priv}'
+	@echo 'make deb       a Debian package for the ejabberd that is installed here, in $(PACKAGES)'
+	@echo 'make contrib   a folder and an archive for ejabberdctl module_install, in $(PACKAGES)'
 	@echo 'make demo      start a private server and play a day of 2008; ARGS=--once ends'
 	@echo '               after it, ARGS=--help shows the options'
 	@echo 'make test      run every check and every test'
@@ -35,6 +44,11 @@ help:
 	@echo '               has all servers store in such a database instead of Mnesia'
 	@echo 'make sql       the suites of Common Test that depend on storage, on SQLite and PostgreSQL;'
 	@echo "               STORAGES='mysql' runs them on MariaDB"
+	@echo 'make matrix    Common Test, slixmpp, the demo and the installation with the ejabberd of three Debians, in'
+	@echo "               chroots (as root): RELEASES='trixie' chooses, SUITE='x_SUITE y_SUITE' runs these only;"
+	@echo '               COMPAT names the folder of make-chroot.sh, COMPAT_ROOTS where the chroots are'
+	@echo 'make smoke     a few suites of it, with the two that are not of this Debian'
+	@echo 'make install-test  installs, upgrades and removes the packages in such chroots'
 	@echo 'make soak      a random walk of two dozen people beside a model that knows who must get what:'
 	@echo '               SECONDS=n or STEPS=n says how long, SEED=n makes the same walk again'
 	@echo 'make slixmpp   tests from outside, with slixmpp; TEST=test_x chooses'
@@ -64,6 +78,14 @@ build: deps
 model:
 	cargo build --release --locked -p twitter_model
 
+deb: build
+	@mkdir -p $(PACKAGES)
+	@packaging/deb.sh $(PLUGIN) $(PACKAGES)
+
+contrib: build
+	@mkdir -p $(PACKAGES)
+	@packaging/contrib.sh $(PACKAGES)
+
 demo: build
 	@$(PYTHON) test/demo/demo.py $(ARGS)
 
@@ -78,6 +100,17 @@ ct: build model
 
 sql: build model
 	@test/support/run_sql.sh $(STORAGES)
+
+matrix: build model
+	@test/support/matrix.sh all $(SUITE)
+	$(if $(SUITE),,@test/support/matrix.sh install)
+
+# Where no chroot can be made it says so, and that is no failure.
+smoke: build model
+	@RELEASES='$(or $(RELEASES),trixie forky)' test/support/matrix.sh smoke || [ $$? -eq 75 ]
+
+install-test: build model
+	@test/support/matrix.sh install
 
 # Ten minutes, if nobody says how long.
 soak: export WALK_SECONDS := $(if $(STEPS),,$(or $(SECONDS),600))

@@ -1,16 +1,21 @@
 #!/bin/sh
 # Installs the Debian packages that building, testing and the demo need, where some
 # are missing, and says so first. Does nothing when all are there. Packages that are
-# given as arguments are needed as well.
+# given as arguments are needed as well; --without-rust is for where the native library
+# comes from elsewhere.
+# usage: install_packages.sh [--without-rust] [PACKAGE...]
 set -eu
 say() { echo "${0##*/}: $*"; }
 die() { say "$*" >&2; exit 1; }
 
-command -v cargo >/dev/null ||
+if [ "${1:-}" = --without-rust ]; then
+    shift
+elif ! command -v cargo >/dev/null; then
     die "cargo was not found: install Rust 1.91 or later, then try again"
+fi
 
 packages="
-    gcc libc6-dev procps
+    gcc libc6-dev dpkg-dev procps
     ejabberd erlang-base erlang-dev rebar3
     erlang-common-test erlang-dialyzer erlang-edoc erlang-eunit erlang-tools
     python3 python3-slixmpp

@@ -144,12 +144,18 @@ authors(Host) ->
 -spec places(binary(), twitter_nif:jid()) -> [twitter_storage:place()].
 places(Host, Author) ->
     Node = twitter_sql_text:stored(Author),
-    Rows = select(Host, ?SQL("select @(n.node)s, @(i.itemid)s, @(i.creation)s, @(i.modification)s"
-                             " from pubsub_node n, pubsub_item i"
-                             " where n.nodeid = i.nodeid and n.host=%(Host)s and n.node=%(Node)s")),
-    lists:append([place(Row, Author) || {Stored, _, _, _} = Row <- Rows, Stored =:= Node]).
+    Rows = select(Host, ?SQL("select @(n.node)s, @(s.jid)s, @(i.itemid)s, @(i.creation)s, @(i.modification)s"
+                             " from pubsub_node n, pubsub_state s, pubsub_item i"
+                             " where n.nodeid = s.nodeid and s.affiliation = 'o' and n.nodeid = i.nodeid"
+                             " and n.host=%(Host)s and n.node=%(Node)s")),
+    lists:append([place(Row, Author) || {Stored, Owner, _, _, _} = Row <- Rows, Stored =:= Node,
+                                        is_owned(Host, Author, Owner)]).
 
-place({_Node, Stored, Creation, Modification}, Author) ->
+%% By the author, or by the service if he lives elsewhere.
+is_owned(Host, Author, Owner) ->
+    Owner =:= Author orelse Owner =:= Host.
+
+place({_Node, _Owner, Stored, Creation, Modification}, Author) ->
     try
         {ok, Id} = twitter_sql_text:id(Stored),
         [{Id, twitter_sql_text:timestamp(Creation), twitter_sql_text:timestamp(Modification)}]
@@ -163,10 +169,12 @@ place({_Node, Stored, Creation, Modification}, Author) ->
 -spec items(binary(), twitter_nif:jid()) -> [#pubsub_item{}].
 items(Host, Author) ->
     Node = twitter_sql_text:stored(Author),
-    Rows = select(Host, ?SQL("select @(n.node)s, @(i.nodeid)d, @(i.itemid)s, @(i.publisher)s, @(i.creation)s,"
-                             " @(i.modification)s, @(i.payload)s from pubsub_node n, pubsub_item i"
-                             " where n.nodeid = i.nodeid and n.host=%(Host)s and n.node=%(Node)s")),
-    [record(Nidx, {Id, Jid, At, Changed, Xml}) || {Stored, Nidx, Id, Jid, At, Changed, Xml} <- Rows, Stored =:= Node].
+    Rows = select(Host, ?SQL("select @(n.node)s, @(s.jid)s, @(i.nodeid)d, @(i.itemid)s, @(i.publisher)s, @(i.creation)s,"
+                             " @(i.modification)s, @(i.payload)s from pubsub_node n, pubsub_state s, pubsub_item i"
+                             " where n.nodeid = s.nodeid and s.affiliation = 'o' and n.nodeid = i.nodeid"
+                             " and n.host=%(Host)s and n.node=%(Node)s")),
+    [record(Nidx, {Id, Jid, At, Changed, Xml})
+     || {Stored, Owner, Nidx, Id, Jid, At, Changed, Xml} <- Rows, Stored =:= Node, is_owned(Host, Author, Owner)].
 
 %% @private
 -spec items_of(binary(), mod_pubsub:nodeIdx()) -> [#pubsub_item{}].
@@ -198,14 +206,14 @@ posts(Host, Wanted) ->
     Places = [{{twitter_sql_text:stored(Author), twitter_sql_text:item(Id)}, Author} || {Author, Id} <- Wanted],
     Nodes = lists:usort([Node || {{Node, _}, _} <- Places]),
     Ids = lists:usort([Id || {{_, Id}, _} <- Places]),
-    Rows = select(Host, ?SQL("select @(n.node)s, @(i.nodeid)d, @(i.itemid)s, @(i.publisher)s, @(i.creation)s,"
-                             " @(i.modification)s, @(i.payload)s from pubsub_node n, pubsub_item i"
-                             " where n.nodeid = i.nodeid and n.host=%(Host)s and n.node in %(Nodes)ls"
-                             " and i.itemid in %(Ids)ls")),
-    Found = maps:from_list([{{Node, Id}, {Nidx, {Id, Jid, At, Changed, Xml}}}
-                            || {Node, Nidx, Id, Jid, At, Changed, Xml} <- Rows]),
-    [{Author, record(Nidx, Row)} || {Place, Author} <- Places, is_map_key(Place, Found),
-                                    {Nidx, Row} <- [maps:get(Place, Found)]].
+    Rows = select(Host, ?SQL("select @(n.node)s, @(s.jid)s, @(i.nodeid)d, @(i.itemid)s, @(i.publisher)s, @(i.creation)s,"
+                             " @(i.modification)s, @(i.payload)s from pubsub_node n, pubsub_state s, pubsub_item i"
+                             " where n.nodeid = s.nodeid and s.affiliation = 'o' and n.nodeid = i.nodeid"
+                             " and n.host=%(Host)s and n.node in %(Nodes)ls and i.itemid in %(Ids)ls")),
+    Found = maps:from_list([{{Node, Id, Owner}, {Nidx, {Id, Jid, At, Changed, Xml}}}
+                            || {Node, Owner, Nidx, Id, Jid, At, Changed, Xml} <- Rows]),
+    [{Author, record(Nidx, Row)} || {{Node, Id}, Author} <- Places, Owner <- [Author, Host],
+                                    {ok, {Nidx, Row}} <- [maps:find({Node, Id, Owner}, Found)]].
 
 %% What is damaged stands in the record as it is in the table: {@link twitter_store:is_whole/2} finds it.
 record(Nidx, {Stored, Publisher, Creation, Modification, Xml}) ->
@@ -311,15 +319,12 @@ node(Host, Author) ->
 -spec author(mod_pubsub:nodeIdx()) -> {ok, Host :: binary(), twitter_nif:jid()} | none.
 author(Nidx) ->
     {selected, Found} = ejabberd_sql:sql_query_t(
-                          ?SQL("select @(host)s, @(node)s, @(parent)s from pubsub_node where nodeid=%(Nidx)d")),
-    case Found of
-        [{Host, Node, Parent}] ->
-            case twitter_sql_text:is_parent(Parent) andalso twitter_sql_text:author(Node) of
-                {ok, Author} -> {ok, Host, Author};
-                _ -> none
-            end;
-        [] ->
-            none
+                          ?SQL("select @(n.host)s, @(n.node)s, @(n.parent)s, @(s.jid)s from pubsub_node n, pubsub_state s"
+                               " where n.nodeid=%(Nidx)d and s.nodeid = n.nodeid and s.affiliation = 'o'")),
+    case [{Host, Author} || {Host, Node, Parent, Owner} <- Found, twitter_sql_text:is_parent(Parent),
+                            {ok, Author} <- [twitter_sql_text:author(Node)], is_owned(Host, Author, Owner)] of
+        [{Host, Author} | _] -> {ok, Host, Author};
+        [] -> none
     end.
 
 %% @doc Stores a post of the owner, an edit if the id is there, and deletes the oldest ones if there are more than

@@ -236,9 +236,21 @@ all_read(Config, Names, User, Acknowledged) ->
         end
      || Name <- Names
     ],
-    [?assertEqual([], Acknowledged -- Stream) || Stream <- Streams],
+    %% Where something lacks, and whether that node has it in storage.
+    Lacking = [{Name, Id, is_stored(Config, Name, Id)} || {Name, Stream} <- lists:zip(Names, Streams), Id <- Acknowledged -- Stream],
+    ?assertEqual([], Lacking),
     [?assertEqual(lists:sort(Stream), lists:usort(Stream)) || Stream <- Streams],
     ?assertEqual(1, length(lists:usort(Streams))).
+
+is_stored(Config, Name, Id) ->
+    Server = server(Config, Name),
+    case twitter_server:storage(Server) of
+        mnesia ->
+            Keys = twitter_server:call(Server, mnesia, dirty_all_keys, [pubsub_item]),
+            lists:keymember(Id, 1, Keys);
+        _ ->
+            unknown
+    end.
 
 await_offline(Config, User) ->
     lists:foreach(fun(Name) -> ok = await_offline(Config, Name, User) end, twitter_clustered:names(Config)).

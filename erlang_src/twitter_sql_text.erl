@@ -60,20 +60,39 @@ checked(Author, Node) ->
 item(Id) ->
     case byte_size(Id) =< ?MAX_ITEM andalso is_plain(Id, <<"-">>) of
         true -> Id;
-        false -> <<$*, (digits(Id))/binary, Id/binary>>
+        false -> <<$*, (digits(Id))/binary, (escaped(Id))/binary>>
     end.
 
 %% @doc The id that stands there so; `none' if none does.
 -spec id(Stored :: binary()) -> {ok, Id :: binary()} | none.
 id(Stored) ->
     Id = case Stored of
-             <<$*, _:?DIGITS/binary, Rest/binary>> -> Rest;
+             <<$*, _:?DIGITS/binary, Rest/binary>> -> unescaped(Rest);
              _ -> Stored
          end,
     case item(Id) of
         Stored -> {ok, Id};
         _ -> none
     end.
+
+%% What ejabberd_sql writes into a list of texts for PostgreSQL in another way than that reads it.
+escaped(Id) ->
+    << <<(escaped_byte(C))/binary>> || <<C>> <= Id >>.
+
+escaped_byte(C) when C < $\s; C =:= $'; C =:= $% -> <<$%, (binary:encode_hex(<<C>>))/binary>>;
+escaped_byte(C) -> <<C>>.
+
+unescaped(<<$%, High, Low, Rest/binary>>) ->
+    try binary:decode_hex(<<High, Low>>) of
+        Byte -> <<Byte/binary, (unescaped(Rest))/binary>>
+    catch
+        %% Nobody writes that.
+        error:badarg -> <<$%, High, Low, (unescaped(Rest))/binary>>
+    end;
+unescaped(<<C, Rest/binary>>) ->
+    <<C, (unescaped(Rest))/binary>>;
+unescaped(<<>>) ->
+    <<>>.
 
 is_plain(<<>>, _Others) -> true;
 is_plain(<<C, Rest/binary>>, Others) when C >= $a, C =< $z; C >= $0, C =< $9 -> is_plain(Rest, Others);

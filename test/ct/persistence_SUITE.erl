@@ -3,11 +3,13 @@
 -module(persistence_SUITE).
 
 -include_lib("ejabberd/include/pubsub.hrl").
+-include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, init_per_suite/1, end_per_suite/1]).
 -export([
     everything_outlives_a_restart/1,
     cursors_outlive_a_restart/1,
+    ids_are_what_the_author_chose/1,
     forgotten_streams_are_loaded_again/1,
     posts_of_one_moment_keep_their_order/1
 ]).
@@ -19,6 +21,7 @@ all() ->
     [
         everything_outlives_a_restart,
         cursors_outlive_a_restart,
+        ids_are_what_the_author_chose,
         forgotten_streams_are_loaded_again,
         posts_of_one_moment_keep_their_order
     ].
@@ -105,6 +108,30 @@ cursors_outlive_a_restart(Config) ->
     {OwnRest, _} = twitter_reading:page(AliceAgain, ?MINE, #{max => 50, 'after' => OwnAfter}),
     OwnRest = posts(AliceAgain, ?MINE) -- Own,
     6 = length(OwnRest).
+
+%% Characters that mean something to a database, or to somebody who writes for it. Some are in one request.
+ids_are_what_the_author_chose(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
+    Ids = [
+        <<"<&'>">>, <<"it''s">>, <<"'">>, <<"\\">>, <<"\\n">>, <<"\"">>, <<"{a,\"b\"}">>, <<"%27">>, <<"%">>, <<"_">>, <<"NULL">>, <<"*">>,
+        <<"a b">>, <<"a  b">>, <<"A">>, <<"a">>, <<"ä"/utf8>>, <<"👍"/utf8>>, <<"$1">>, <<"?">>, <<"--">>
+    ],
+    [Id = twitter_requests:publish(Alice, Id, <<"Hello">>) || Id <- Ids],
+    Everything = fun() ->
+        ok = twitter_cases:forget(Config, twitter_client:bare(Alice)),
+        {twitter_reading:ids(Bob, ?FRIENDS), twitter_reading:ids(Bob, ?FRIENDS, #{ids => lists:sublist(Ids, 3)})}
+    end,
+    ?assertEqual({Ids, lists:sublist(Ids, 3)}, Everything()),
+    %% The oldest ones go.
+    ok = twitter_server:reload(Server, #{twitter => #{max_posts => 15}}),
+    _ = twitter_requests:publish(Alice, <<"last">>, <<"Hello">>),
+    Left = lists:nthtail(length(Ids) - 14, Ids),
+    {Newest, []} = Everything(),
+    ?assertEqual(Left ++ [<<"last">>], Newest),
+    [ok = twitter_requests:retract(Alice, Id) || Id <- Left],
+    ?assertEqual({[<<"last">>], []}, Everything()),
+    ok = twitter_server:reload(Server, #{twitter => #{}}).
 
 forgotten_streams_are_loaded_again(Config) ->
     Server = twitter_cases:server(Config),

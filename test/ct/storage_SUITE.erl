@@ -87,7 +87,7 @@ without(Config, Table) ->
     case twitter_database:is_sql() of
         false -> ?assertEqual(Failed, Named("A request of .*{no_exists.*"));
         %% ejabberd's transactions try again, and say so each time.
-        true -> ?assert(Named("failed: .*") >= Failed)
+        true -> ?assert(Named("(?s)failed: .*") >= Failed)
     end,
     ok = nothing_else(Log, Failed),
     ?assertEqual([], twitter_events:received(Server, Bob)),

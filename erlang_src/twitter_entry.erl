@@ -18,7 +18,7 @@ new(#jid{user = User, lserver = Domain} = Author, Id, Text, {Published, Updated}
     <<Day:10/binary, _/binary>> = First = moment(Published),
     Address = address(Author),
     #xmlel{name = <<"entry">>, attrs = [{<<"xmlns">>, ?NS_ATOM}],
-           children = words(legible(Text), link(Author, Id))
+           children = words(legible(Text), link_to(Author, Id))
                ++ [%% RFC 4151: unique for ever, whatever becomes of the domain.
                    leaf(<<"id">>, <<"tag:", Domain/binary, ",", Day/binary, ":", Address/binary, "/", (quote(Id))/binary>>),
                    leaf(<<"published">>, First),
@@ -34,7 +34,7 @@ words(Text, Link) ->
     end.
 
 %% Where his friends read it (XEP-0060, section 12.21), if there is one such place.
-link(#jid{lserver = Domain} = Author, Id) ->
+link_to(#jid{lserver = Domain} = Author, Id) ->
     case twitter_service:all(Domain) of
         [#{host := Host}] ->
             Node = twitter_path:id({stream, {friend, jid:encode(jid:remove_resource(jid:tolower(Author)))}}),

@@ -26,7 +26,7 @@ all([#{name := Name} = Peer | Peers], Common, Use, Stands) ->
                 ok = bench_inside:load(Server),
                 all(Peers, Common, Use, [#{peer => Peer, server => Server, load => Load} | Stands])
             after
-                _ = (catch bench_load:stop(Load)),
+                try bench_load:stop(Load) catch _:_ -> ok end,
                 %% Nothing of it is wanted any more.
                 ok = twitter_server:kill9(Server),
                 ok = gen_server:stop(Server)

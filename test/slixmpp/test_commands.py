@@ -107,7 +107,8 @@ class Commands(TwitterCase):
         dialog = await Dialog(alice).start("twitter#edit")
         (post,) = dialog.options("post")
         await dialog.go("next", {"post": post})
-        self.assertEqual(dialog.values["text"], "Hello\nworld")
+        # Newer slixmpp gives the lines.
+        self.assertIn(dialog.values["text"], ("Hello\nworld", ["Hello", "world"]))
         await dialog.go("prev")
         self.assertEqual(dialog.options("post"), [post])
         await dialog.go("next", {"post": post})

@@ -226,7 +226,7 @@ written_down(Config, Author) ->
     Rows = twitter_server:call(server(Config, a), twitter_outbox, read, [<<"a.test">>]),
     case [Id || {{owed, _, Of, {_, Id}}, _, _} <- Rows, Of =:= Author, Id =:= <<"4">>] of
         [] -> written_down(Config, Author);
-        [_] -> twitter_server:call(server(Config, a), twitter_store, sync, [])
+        [_] -> twitter_stored:sync(server(Config, a))
     end.
 
 await_heard(Bob, Id) ->

@@ -10,6 +10,8 @@
 %% @doc Makes the commands known; more than once does no harm.
 -spec register() -> ok.
 register() ->
+    %% 26.07 calls it critical if they are known already, by another vhost.
+    ok = unregister(),
     ejabberd_commands:register_commands(?DEFINER, commands()).
 
 -spec unregister() -> ok.

@@ -31,28 +31,28 @@ process_disco_info(#iq{type = get, sub_els = [#disco_info{node = Id}]} = IQ) ->
     answer(IQ, twitter_path:parse_disco(Id), fun foreign_info/1,
            fun(View) -> (twitter_disco:info(View))#disco_info{node = Id} end);
 process_disco_info(IQ) ->
-    mod_pubsub:process_disco_info(IQ).
+    writable(mod_pubsub:process_disco_info(IQ)).
 
 -spec process_disco_items(iq()) -> iq().
 process_disco_items(#iq{type = get, sub_els = [#disco_items{node = Id, rsm = Rsm}]} = IQ) ->
     answer(IQ, twitter_path:parse_disco(Id), fun foreign_items/1,
            fun(View) -> (twitter_disco:items(View, Rsm))#disco_items{node = Id} end);
 process_disco_items(IQ) ->
-    mod_pubsub:process_disco_items(IQ).
+    writable(mod_pubsub:process_disco_items(IQ)).
 
 -spec process_pubsub(iq()) -> iq().
 process_pubsub(#iq{sub_els = [#pubsub{} = Request]} = IQ) ->
     answer(IQ, twitter_path:parse(twitter_request:node(Request)), fun own_names/1,
            fun(View) -> twitter_request:pubsub(View, IQ) end);
 process_pubsub(IQ) ->
-    mod_pubsub:process_pubsub(IQ).
+    writable(mod_pubsub:process_pubsub(IQ)).
 
 -spec process_pubsub_owner(iq()) -> iq().
 process_pubsub_owner(#iq{sub_els = [#pubsub_owner{} = Request]} = IQ) ->
     answer(IQ, twitter_path:parse(twitter_request:node(Request)), fun mod_pubsub:process_pubsub_owner/1,
            fun(View) -> twitter_request:owner(View, IQ) end);
 process_pubsub_owner(IQ) ->
-    mod_pubsub:process_pubsub_owner(IQ).
+    writable(mod_pubsub:process_pubsub_owner(IQ)).
 
 %% @doc Commands of the service and of rows of the tree, and mod_pubsub's own.
 -spec process_commands(iq()) -> iq().
@@ -62,7 +62,7 @@ process_commands(#iq{type = set, sub_els = [#adhoc_command{node = Id} = Request]
 process_commands(#iq{type = set, sub_els = [#xmlel{}], lang = Lang} = IQ) ->
     refuse(IQ, twitter_error:stanza_error(malformed_action, Lang));
 process_commands(IQ) ->
-    mod_pubsub:process_commands(IQ).
+    writable(mod_pubsub:process_commands(IQ)).
 
 foreign_command(#iq{sub_els = [#adhoc_command{node = Id} = Request]} = IQ) ->
     case twitter_adhoc:is_command(Id) of
@@ -110,9 +110,21 @@ foreign_items(#iq{sub_els = [#disco_items{node = Id}]} = IQ) ->
     end.
 
 answer(IQ, foreign, Foreign, _Ours) ->
-    Foreign(IQ);
+    writable(Foreign(IQ));
 answer(IQ, Named, _Foreign, Ours) ->
     serve(IQ, fun(Reader) -> Ours(twitter_view:open(Reader, Named)) end).
+
+%% mod_pubsub sends the request back with an error, and ejabberd reads some forms that it cannot write: the client
+%% would have no answer at all.
+writable(#iq{type = error, sub_els = Els} = Answer) ->
+    try
+        _ = xmpp:encode(Answer),
+        Answer
+    catch
+        error:_ -> Answer#iq{sub_els = [Error || #stanza_error{} = Error <- Els]}
+    end;
+writable(Answer) ->
+    Answer.
 
 serve(#iq{type = Type} = IQ, Serve) ->
     Began = twitter_stats:clock(),

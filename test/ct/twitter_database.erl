@@ -51,9 +51,11 @@ only(Wanted, Why, Cases) ->
 %% @doc Those of the suites that this run is about: with SQL not those that store next to nothing.
 -spec suites([Suite :: module()]) -> [Suite :: module()].
 suites(Suites) ->
-    case is_sql() of
-        true -> Suites -- without_storage();
-        false -> Suites
+    case storage() of
+        mnesia -> Suites;
+        %% Several nodes cannot share one file.
+        sqlite -> Suites -- [cluster_SUITE, cluster_faults_SUITE | without_storage()];
+        _ -> Suites -- without_storage()
     end.
 
 %% Their subject is the core and the way into it, texts and forms, or connections between servers, and what is

@@ -47,6 +47,7 @@ load_all() ->
 
 -spec stop(ServerHost :: binary()) -> ok | {error, term()}.
 stop(ServerHost) ->
+    ok = twitter_sessions:stops(ServerHost),
     Result = gen_mod:stop_child(twitter_sup:name(ServerHost)),
     lists:foreach(fun({Module, Hook, Function, Priority}) ->
                           ejabberd_hooks:delete(Hook, ServerHost, Module, Function, Priority)

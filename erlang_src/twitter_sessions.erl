@@ -10,7 +10,7 @@
 -include_lib("xmpp/include/xmpp.hrl").
 
 -export([here/0, of_user/1, is_elsewhere/1, count/1, take_departure/1, return_departure/2, start_link/1, reconcile/1,
-         served/1]).
+         served/1, stops/1]).
 -export([sm_register_connection/3, sm_remove_connection/3, set_presence/4, unset_presence/4]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
@@ -94,6 +94,20 @@ served(ServerHost) ->
             _ = spawn(fun() -> note_departed(ServerHost, Online) end),
             lists:foreach(fun({_User, {Pid, _Resource}}) -> Pid ! {twitter_catch_up, arrived} end,
                           twitter_nif:all_sessions(Online));
+        error ->
+            ok
+    end.
+
+%% @doc The plugin is about to stop. If ejabberd is, it has ended all sessions, some of them before they could say
+%% so: what was pushed to them until now would count as missed.
+-spec stops(ServerHost :: binary()) -> ok.
+stops(ServerHost) ->
+    case find(ServerHost) of
+        {ok, Online} ->
+            lists:foreach(fun({User, Pid}) -> leave(Online, User, ServerHost, Pid) end,
+                          [{User, Pid} || {User, {Pid, _}} <- twitter_nif:all_sessions(Online),
+                                          node(Pid) =:= node(), not is_process_alive(Pid)]),
+            note_departed(ServerHost, Online);
         error ->
             ok
     end.

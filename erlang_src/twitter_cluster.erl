@@ -23,9 +23,6 @@
 %% connected, and stuck.
 -define(ANSWER_MS, 5_000).
 
-%% So long after a node has gone it is looked once more who waits for it.
--define(WENT_MS, 500).
-
 -type told() :: {index, Host :: binary(), Author :: twitter_nif:jid(), twitter_index:change()}
               | {post, twitter_fanout:post()}
               | {drop, Author :: twitter_nif:jid()}.
@@ -129,7 +126,6 @@ init(ServerHost) ->
     {ok, _} = pg:start_link(Scope),
     {Group, Members} = pg:monitor(Scope, ServerHost),
     ok = pg:join(Scope, ServerHost, self()),
-    {ok, _} = mnesia:subscribe(system),
     State = #state{server_host = ServerHost, group = Group},
     {ok, changed(Members, State)}.
 
@@ -153,8 +149,7 @@ handle_cast(_Message, State) ->
     {noreply, State}.
 
 %% @private
--spec handle_info({reference(), join | leave, binary(), [pid()]} | {mnesia_system_event, term()} | {went, node()} | term(),
-                  #state{}) -> {noreply, #state{}}.
+-spec handle_info({reference(), join | leave, binary(), [pid()]} | term(), #state{}) -> {noreply, #state{}}.
 handle_info({Group, join, _, Members}, #state{group = Group} = State) ->
     {noreply, changed(Members -- [self()], State)};
 handle_info({Group, leave, _, Members}, #state{server_host = ServerHost, group = Group} = State) ->
@@ -163,24 +158,8 @@ handle_info({Group, leave, _, Members}, #state{server_host = ServerHost, group =
     Lost = [node(Member) || Member <- Members] -- nodes([this, visible]),
     _ = spawn(fun() -> lists:foreach(fun(Node) -> twitter_unread:lost(ServerHost, Node) end, Lost) end),
     {noreply, Forgotten};
-handle_info({mnesia_system_event, {mnesia_down, Node}}, State) ->
-    _ = erlang:send_after(?WENT_MS, self(), {went, Node}),
-    {noreply, released(Node, State)};
-handle_info({went, Node}, State) ->
-    {noreply, released(Node, State)};
 handle_info(_Message, State) ->
     {noreply, State}.
-
-%% Who writes in Mnesia waits for all that have a copy, and looks each second whether they are still there. A node that was
-%% started again within a second (as join_cluster does) is, but will never answer. So a writer that waits is told what
-%% Mnesia tells those who are in a transaction.
-released(Node, #state{server_host = ServerHost} = State) ->
-    Waiting = [Writer || Name <- twitter_pool:workers(twitter_writer, ServerHost),
-                         Writer <- [whereis(Name)], is_pid(Writer),
-                         process_info(Writer, current_function) =:= {current_function, {mnesia_tm, get_dirty_reply, 2}}],
-    lists:foreach(fun(Writer) -> Writer ! {mnesia_down, Node} end, Waiting),
-    _ = [?INFO_MSG("The node ~ts has gone: ~b writers wait for it no longer", [Node, length(Waiting)]) || Waiting =/= []],
-    State.
 
 %% @private
 -spec terminate(term(), #state{}) -> ok.

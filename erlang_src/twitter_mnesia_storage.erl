@@ -8,7 +8,7 @@
 
 -export([find/3, create/3, delete/3, purge/2, places/2, items/2, items_of/2, read/3, posts/2, write/2, delete_items/3,
          listed/3, authors/1, check/1, sync/1]).
--export([author/1, sync/0]).
+-export([author/1, locked/2, sync/0]).
 
 %% @private
 -spec find(binary(), twitter_nif:jid(), jid:jid()) -> {ok, mod_pubsub:nodeIdx(), boolean()} | none.
@@ -71,7 +71,7 @@ create(Host, Author, Owner) ->
         {ok, {ok, Nidx}} ->
             %% An index number that was in use before must bring nothing along.
             ok = clear(Host, Nidx),
-            {result, _} = mnesia:sync_dirty(fun() -> node_twitter:create_node(Nidx, Owner) end),
+            {result, _} = locked(Nidx, fun() -> node_twitter:create_node(Nidx, Owner) end),
             {ok, Nidx};
         {ok, {error, Error}} ->
             {error, Error};
@@ -112,7 +112,8 @@ transaction(Fun) ->
 
 %% Deletes all items and states that carry this number, and the last item that mod_pubsub may keep.
 clear(Host, Nidx) ->
-    mnesia:sync_dirty(
+    locked(
+      Nidx,
       fun() ->
               delete_all(Nidx),
               States = mnesia:index_read(pubsub_state, Nidx, #pubsub_state.nodeidx),
@@ -129,7 +130,8 @@ delete_all(Nidx) ->
 %% @private
 -spec purge(binary(), mod_pubsub:nodeIdx()) -> ok.
 purge(Host, Nidx) ->
-    mnesia:sync_dirty(
+    locked(
+      Nidx,
       fun() ->
               %% What no state names, too.
               delete_all(Nidx),
@@ -179,21 +181,54 @@ posts(Host, Wanted) ->
 %% @private
 -spec write(binary(), [#pubsub_item{}]) -> ok.
 write(_Host, Items) ->
-    lists:foreach(fun(Item) -> mnesia:sync_dirty(fun() -> mnesia:write(Item) end) end, Items).
+    lists:foreach(fun(#pubsub_item{nodeidx = Nidx} = Item) -> locked(Nidx, fun() -> mnesia:write(Item) end) end,
+                  Items).
 
 %% @private
 -spec delete_items(binary(), mod_pubsub:nodeIdx(), [binary()]) -> ok.
 delete_items(_Host, Nidx, Ids) ->
-    mnesia:sync_dirty(fun() -> lists:foreach(fun(Id) -> mnesia:delete({pubsub_item, {Id, Nidx}}) end, Ids) end).
+    locked(Nidx, fun() -> lists:foreach(fun(Id) -> mnesia:delete({pubsub_item, {Id, Nidx}}) end, Ids) end).
 
 %% @private
 -spec listed({binary(), mod_pubsub:nodeIdx()}, jid:jid(), [binary()]) -> ok.
 listed({_Host, Nidx}, Owner, Ids) ->
-    mnesia:sync_dirty(
+    locked(
+      Nidx,
       fun() ->
               State = node_flat:get_state(Nidx, jid:tolower(Owner)),
               mnesia:write(State#pubsub_state{affiliation = owner, items = Ids})
       end).
+
+%% @doc Changes what is stored under this number, by dirty writes, and returns or raises what the function does. Cost in a
+%% cluster, beside the writes: two round trips to each node.
+%%
+%% While Mnesia copies a table to a node that joins it waits for those who hold a lock in it, and lets transactions
+%% wait. Dirty writes that are under way just then can be missing in the copy for good, though all nodes have answered. So
+%% they happen under locks here: on records that nobody has, for there are people in the table who must not have to wait
+%% for one (see {@link twitter_writer}).
+-spec locked(mod_pubsub:nodeIdx(), fun(() -> Result)) -> Result.
+locked(Nidx, Change) ->
+    case mnesia:system_info(db_nodes) of
+        [_] -> mnesia:sync_dirty(Change);
+        _ -> locked_on_all(Nidx, Change)
+    end.
+
+locked_on_all(Nidx, Change) ->
+    Locked = fun() ->
+                     Lock = fun(Table) -> mnesia:lock({record, Table, {?MODULE, Nidx}}, write) end,
+                     ok = lists:foreach(Lock, [pubsub_item, pubsub_state]),
+                     %% It is begun again only while it waits for the locks.
+                     try mnesia:sync_dirty(Change) of
+                         Result -> {returned, Result}
+                     catch
+                         Class:Reason:Stacktrace -> {raised, Class, Reason, Stacktrace}
+                     end
+             end,
+    case mnesia:transaction(Locked) of
+        {atomic, {returned, Result}} -> Result;
+        {atomic, {raised, Class, Reason, Stacktrace}} -> erlang:raise(Class, Reason, Stacktrace);
+        {aborted, Reason} -> exit({aborted, Reason})
+    end.
 
 %% @private
 -spec authors(binary()) -> [twitter_nif:jid()].

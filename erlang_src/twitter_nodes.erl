@@ -73,7 +73,10 @@ publish_item(Db, Nidx, Publisher, PublishModel, {ItemId, Payload, _} = Item) ->
             end).
 
 stored(mnesia, {_Host, Nidx}, Publisher, PublishModel, MaxPosts, {ItemId, Payload, PubOpts}) ->
-    node_flat:publish_item(Nidx, Publisher, PublishModel, MaxPosts, ItemId, Payload, PubOpts);
+    Publish = fun() ->
+                      node_flat:publish_item(Nidx, Publisher, PublishModel, MaxPosts, ItemId, Payload, PubOpts)
+              end,
+    twitter_mnesia_storage:locked(Nidx, Publish);
 stored(sql, {Host, Nidx}, Publisher, _PublishModel, MaxPosts, {ItemId, Payload, _PubOpts}) ->
     case twitter_sql_storage:publish(Host, Nidx, Publisher, MaxPosts, {ItemId, Payload}) of
         {ok, Removed} -> {result, {default, broadcast, Removed}};
@@ -98,6 +101,15 @@ delete_item(Db, Nidx, Publisher, PublishModel, ItemId) ->
 
 %% What a crash left in storage without the owner's state naming it is his all the same.
 delete_stored(mnesia, {_Host, Nidx}, Publisher, PublishModel, ItemId) ->
+    Delete = fun() -> delete_flat(Nidx, Publisher, PublishModel, ItemId) end,
+    twitter_mnesia_storage:locked(Nidx, Delete);
+delete_stored(sql, Node, Publisher, _PublishModel, ItemId) ->
+    case twitter_sql_storage:retract(Node, Publisher, ItemId) of
+        {ok, deleted} -> {result, {default, broadcast}};
+        {error, Error} -> {error, Error}
+    end.
+
+delete_flat(Nidx, Publisher, PublishModel, ItemId) ->
     case node_flat:delete_item(Nidx, Publisher, PublishModel, ItemId) of
         {error, #stanza_error{reason = 'item-not-found'}} = NotFound ->
             case mnesia:read({pubsub_item, {ItemId, Nidx}}) of
@@ -109,11 +121,6 @@ delete_stored(mnesia, {_Host, Nidx}, Publisher, PublishModel, ItemId) ->
             end;
         Answer ->
             Answer
-    end;
-delete_stored(sql, Node, Publisher, _PublishModel, ItemId) ->
-    case twitter_sql_storage:retract(Node, Publisher, ItemId) of
-        {ok, deleted} -> {result, {default, broadcast}};
-        {error, Error} -> {error, Error}
     end.
 
 %% @doc The owner stays the only one who has anything to do with the node. mod_pubsub takes the

@@ -22,6 +22,7 @@
     one_leaves_while_nothing_is_served/1,
     one_is_away_for_two_runs/1,
     the_server_restarts/1,
+    a_session_ends_without_a_word_before_the_server_stops/1,
     the_server_is_killed/1,
     marks_cannot_be_read/1,
     posts_cannot_be_read/1,
@@ -59,6 +60,7 @@ groups() ->
             one_leaves_while_nothing_is_served,
             one_is_away_for_two_runs,
             the_server_restarts,
+            a_session_ends_without_a_word_before_the_server_stops,
             the_server_is_killed
         ]},
         {storage, [], [marks_cannot_be_read, posts_cannot_be_read]},
@@ -320,6 +322,19 @@ the_server_restarts(Config) ->
     ok = twitter_server:restart(Server),
     ok = publish(Config, login(Config, Author), [<<"c">>]),
     ?assertEqual([<<"c">>], ids(Config, login(Config, Bob))).
+
+%% ejabberd ends all sessions before it stops modules, and does not wait for what they say by hooks.
+a_session_ends_without_a_word_before_the_server_stops(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob} = author_and_reader(Config),
+    Author = twitter_cases:user(Alice),
+    Client = login(Config, Bob),
+    ok = publish(Config, Alice, [<<"pushed">>]),
+    ?assertEqual([<<"pushed">>], ids(Config, Client)),
+    true = twitter_server:call(Server, erlang, exit, [twitter_inside:session(Server, Client), kill]),
+    ok = twitter_server:restart(Server),
+    ok = publish(Config, login(Config, Author), [<<"missed">>]),
+    ?assertEqual([<<"missed">>], ids(Config, login(Config, Bob))).
 
 %% What was pushed to him was pushed. What is posted after that, before he comes, is what he missed.
 the_server_is_killed(Config) ->

@@ -27,7 +27,7 @@ PACKAGES := _build/packages
 # Chroots of other Debians are made by scripts that are beside the project.
 export COMPAT ?= ../shared/compat
 
-.PHONY: help deps build model deb contrib demo test check ct sql matrix smoke install-test soak slixmpp fuzz \
+.PHONY: help deps build model deb contrib demo test check ct sql matrix smoke interop install-test soak slixmpp fuzz \
 	bench bench-core bench-server bench-federation \
 	bench-operations screenshots clean
 
@@ -48,6 +48,8 @@ help:
 	@echo "               chroots (as root): RELEASES='trixie' chooses, SUITE='x_SUITE y_SUITE' runs these only;"
 	@echo '               COMPAT names the folder of make-chroot.sh, COMPAT_ROOTS where the chroots are'
 	@echo 'make smoke     a few suites of it, with the two that are not of this Debian'
+	@echo "make interop   ejabberd's own tests with our node tree; EJABBERD='FOLDER...' names its sources,"
+	@echo "               RELEASES='trixie' runs them in such chroots"
 	@echo 'make install-test  installs, upgrades and removes the packages in such chroots'
 	@echo 'make soak      a random walk of two dozen people beside a model that knows who must get what:'
 	@echo '               SECONDS=n or STEPS=n says how long, SEED=n makes the same walk again'
@@ -108,6 +110,11 @@ matrix: build model
 # Where no chroot can be made it says so, and that is no failure.
 smoke: build model
 	@RELEASES='$(or $(RELEASES),trixie forky)' test/support/matrix.sh smoke || [ $$? -eq 75 ]
+
+# With RELEASES in their chroots, else with the ejabberd that is installed here.
+interop: export EJABBERD := $(EJABBERD)
+interop: build model
+	@$(if $(RELEASES),test/support/matrix.sh interop,test/support/interop.sh _build/results/interop)
 
 install-test: build model
 	@test/support/matrix.sh install

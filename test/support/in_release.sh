@@ -1,7 +1,7 @@
 #!/bin/bash
 # Builds the plugin against the ejabberd of this chroot and runs tests with it. Leaves "PASSED FAILED" in
 # _build/results/sum, and what did not pass in _build/results/sum.failed. Started by matrix.sh.
-# usage: in_release.sh all|smoke|install [SUITE...]
+# usage: in_release.sh all|smoke|interop|install [SUITE...]
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -62,6 +62,10 @@ case $what in
             ct "$suite"
         done
         demo
+        ;;
+    interop)
+        EJABBERD=$(echo "$PWD"/_build/sources/*) "$here/interop.sh" "$results/interop"
+        count "$results/interop"
         ;;
     install)
         "$here/install_test.sh" "$results/install"

@@ -1,14 +1,15 @@
 #!/bin/bash
 # The same tests with the ejabberd of several Debian releases, each in a chroot of its own: `make matrix`
-# runs all of them, `make smoke` a few, `make install-test` installs the packages. The native library is
-# the one that was built here, on the oldest of them; what is Erlang is compiled inside, against the
-# headers of each. The last lines sum up; the exit status is 0 if all passed, and 75 if nothing failed
-# but some release could not be tried. Started by `make`.
-# usage: matrix.sh all|smoke|install [SUITE...]
+# runs all of them, `make smoke` a few, `make interop RELEASES=...` ejabberd's own, `make install-test`
+# installs the packages. The native library is the one that was built here, on the oldest of them; what is
+# Erlang is compiled inside, against the headers of each. The last lines sum up; the exit status is 0 if
+# all passed, and 75 if nothing failed but some release could not be tried. Started by `make`.
+# usage: matrix.sh all|smoke|interop|install [SUITE...]
 #
 #   COMPAT        the folder of make-chroot.sh and in-chroot.sh, which is beside the project
 #   COMPAT_ROOTS  where the chroots are, or are made: 1.1 GB and two minutes each
 #   RELEASES      which releases of Debian
+#   EJABBERD      folders with the sources of their ejabberds, for interop
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -69,6 +70,12 @@ copy_sources() {
     mkdir -p "$copy/target/release"
     tar -c --exclude=./_build --exclude=./target --exclude=./.git . | tar -x -C "$copy"
     cp "$target"/release/{libtwitter_nif.so,twitter_walk} "$copy/target/release/"
+    [ "$what" = interop ] || return 0
+    local folder
+    for folder in ${EJABBERD:-}; do
+        mkdir -p "$copy/_build/sources/${folder##*/}"
+        cp -r "$folder"/{CHANGELOG.md,test,sql} "$copy/_build/sources/${folder##*/}"
+    done
 }
 
 try() {

@@ -18,7 +18,8 @@
 -spec decode_iq_subel(xmlel()) -> xmpp_element() | xmlel().
 decode_iq_subel(#xmlel{name = <<"command">>} = El) ->
     Node = fxml:get_tag_attr_s(<<"node">>, El),
-    IsOurs = twitter_path:is_reserved(Node) orelse twitter_adhoc:is_command(Node),
+    IsOurs = fxml:get_tag_attr_s(<<"xmlns">>, El) =:= ?NS_COMMANDS
+        andalso (twitter_path:is_reserved(Node) orelse twitter_adhoc:is_command(Node)),
     case IsOurs andalso not twitter_adhoc:has_known_action(El) of
         true -> El;
         false -> xmpp:decode(El)

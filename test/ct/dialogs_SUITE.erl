@@ -166,6 +166,12 @@ actions_that_are_not_possible(Config) ->
     ],
     Malformed = [twitter_dialog:request(Alice, [{<<"node">>, Node}, {<<"action">>, <<"explode">>}], []) || Node <- [?MINE, <<"twitter#post">>]],
     [?assertEqual({<<"bad-request">>, <<"malformed-action">>}, Condition(Answer)) || Answer <- Malformed],
+    %% Of another namespace it is no command, and nothing else either.
+    [
+        ?assertEqual(<<"bad-request">>, twitter_answers:refusal(twitter_requests:ask(Alice, get,
+            [<<"<command xmlns='">>, Namespace, <<"' node='/twitter/MyStream' action='explode'/>">>])))
+     || Namespace <- [<<"http://jabber.org/protocol/disco#items">>, <<"http://jabber.org/protocol/disco#info">>, <<"http://jabber.org/protocol/pubsub">>]
+    ],
     %% A form that comes too early is of no use, and does no harm.
     Early = twitter_dialog:request(Alice, [{<<"node">>, ?MINE}], [twitter_dialog:form([{<<"text">>, <<"Early">>}])]),
     ?assertEqual(<<"executing">>, twitter_dialog:status(Early)),

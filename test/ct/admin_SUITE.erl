@@ -191,7 +191,7 @@ what_cannot_be_read_is_not_left_out(Config) ->
         end)
     end),
     %% Of SQL ejabberd itself says it.
-    ?assertMatch({match, _}, re:run(Said, "cannot be read|SQL query .*private_storage")),
+    ?assertMatch({match, _}, re:run(Said, "cannot be read|SQL query .*(private_storage|mod_private_sql)")),
     ok = keep(Alice, kept(Bob, Eve)),
     ?assertMatch({200, _}, ask(Config, twitter_export, Alice, #{})).
 

@@ -215,6 +215,8 @@ one_message_for_each_node(Config) ->
     _ = Publish(<<"1">>),
     ForOne = Publish(<<"2">>),
     Readers = [login(Config, b, Other) || Other <- Others],
+    %% It is noted for each that he came, by a writer that may have to borrow the turn.
+    [?assertEqual([], posts(Config, b, Each)) || Each <- Readers],
     ForMany = Publish(<<"3">>),
     [?assertMatch([{item, _, <<"3">>, _}], posts(Config, b, Each)) || Each <- Readers],
     ?assertEqual(1, maps:get(told, ForMany)),

@@ -165,8 +165,10 @@ the_next_of_the_authors_name(Config) ->
     A = twitter_federation:server(Config, a),
     {Name, Host} = User = twitter_cases:user(Alice),
     Stream = of_friend(Alice),
+    Witness = twitter_users:login(A, twitter_users:fresh(A, <<"witness">>)),
     ok = twitter_users:unregister(A, User),
-    ok = twitter_federation:settle(Config, a, Bob),
+    %% As above.
+    [ok = say_hello(One, Other) || {One, Other} <- [{Witness, Bob}, {Bob, Witness}]],
     User = twitter_users:register(A, Name, Host),
     ok = twitter_federation:befriend(Config, User, twitter_cases:user(Bob)),
     Next = twitter_federation:login(Config, User),

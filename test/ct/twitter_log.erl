@@ -21,8 +21,10 @@ errors(Log) ->
 -spec without_killed(Log :: binary()) -> binary().
 without_killed(Log) ->
     Killed = "(reason: |exception exit: |Reason for termination ==\n\\*\\* )killed"
-        "|Transaction aborted:\n\\*\\* exception error: {unregistered_route,",
-    iolist_to_binary([[Entry, $\n] || Entry <- entries(Log), re:run(Entry, Killed) =:= nomatch]).
+        "|Transaction aborted:\n\\*\\* exception error: {unregistered_route,"
+        %% The transaction of one that was killed goes on beside that of the next, who begins anew then.
+        "|SQL query [^\n]*{twitter_sql_storage,.*(23505|Duplicate entry|UNIQUE constraint failed)",
+    iolist_to_binary([[Entry, $\n] || Entry <- entries(Log), re:run(Entry, Killed, [dotall]) =:= nomatch]).
 
 %% Each begins with the time.
 entries(Log) ->

@@ -19,6 +19,7 @@
 -define(FRIENDS, <<"/twitter/FriendsStream">>).
 %% As twitter_flow has them.
 -define(MAX_WAITING, 33_554_432).
+-define(PARTS, 64).
 -define(MAX_UNDER_WAY, 67_108_864).
 
 suite() ->
@@ -37,28 +38,29 @@ all() ->
 
 init_per_suite(Config) ->
     %% On this way a post takes room in every mailbox; on the fast one it is shared.
-    twitter_cases:start(Config, #{twitter => #{max_post_size => 5_000_000, delivery => full}}).
+    twitter_cases:start(Config, #{twitter => #{max_post_size => 600_000, delivery => full}}).
 
 end_per_suite(Config) ->
     twitter_cases:stop(Config).
 
 %%% What waits
 
-%% Workers are stopped. Seven of these posts have room, eight have not.
+%% Workers are stopped. All but one of so many posts have room. They are not larger, for reading is slow with
+%% PostgreSQL then: its driver takes four times as long for twice as much.
 posts_wait_up_to_a_limit(Config) ->
     Server = twitter_cases:server(Config),
     [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
     Workers = suspended_workers(Server),
-    Text = binary:copy(<<"x">>, ?MAX_WAITING div 8),
-    Ids = [integer_to_binary(N) || N <- lists:seq(1, 10)],
+    Text = binary:copy(<<"x">>, ?MAX_WAITING div ?PARTS),
+    Ids = [integer_to_binary(N) || N <- lists:seq(1, ?PARTS + 2)],
     [Id = twitter_requests:publish(Alice, Id, Text) || Id <- Ids],
     #{waiting := Waiting, not_pushed := NotPushed} = counters(Server),
     ?assertEqual(3, NotPushed),
-    ?assert(Waiting > ?MAX_WAITING * 7 div 8),
+    ?assert(Waiting > ?MAX_WAITING * (?PARTS - 1) div ?PARTS),
     ?assert(Waiting =< ?MAX_WAITING),
     ?assertMatch([_], complaints(Server)),
     ok = resume(Server, Workers),
-    ?assertEqual(lists:sublist(Ids, 7), ids(Server, Bob)),
+    ?assertEqual(lists:sublist(Ids, ?PARTS - 1), ids(Server, Bob)),
     %% All are stored, and the next one is pushed.
     ?assertEqual(Ids, [Id || {_, Id, _} <- twitter_reading:stream(Bob, ?FRIENDS)]),
     _ = twitter_requests:publish(Alice, <<"later">>, <<"Small">>),

@@ -15,12 +15,13 @@
     a_table_made_anew_is_read_anew/1,
     a_change_while_nobody_listens/1,
     a_change_without_a_transaction/1,
+    a_cache_of_ejabberd_is_wrong/1,
     nothing_is_remembered_without_mod_roster/1,
     a_handler_of_somebody_else_is_asked/1,
     no_error_was_logged/1
 ]).
 %% Run in the server under test.
--export([entitled/2, admit/2, make_anew/1]).
+-export([entitled/2, admit/2, make_anew/1, cached/3]).
 
 -define(HOST, <<"localhost">>).
 -define(FRIENDS, <<"/twitter/FriendsStream">>).
@@ -37,7 +38,8 @@ all() ->
     ] ++ twitter_database:only(mnesia, "no database tells of changes: rosters in SQL are asked, by way of ejabberd's caches", [
         a_table_made_anew_is_read_anew,
         a_change_while_nobody_listens,
-        a_change_without_a_transaction
+        a_change_without_a_transaction,
+        a_cache_of_ejabberd_is_wrong
     ]) ++ [
         nothing_is_remembered_without_mod_roster,
         a_handler_of_somebody_else_is_asked,
@@ -228,6 +230,39 @@ a_change_without_a_transaction(Config) ->
         end
      || N <- lists:seq(1, 30), {Subscription, May} <- [{to, false}, {both, true}]
     ].
+
+%% As it can become on another node of a cluster: there mod_roster goes on saying what was.
+a_cache_of_ejabberd_is_wrong(Config) ->
+    Server = twitter_cases:server(Config),
+    [Alice, Bob] = twitter_cases:friends(Config, [<<"alice">>, <<"bob">>]),
+    [Eve] = twitter_cases:strangers(Config, [<<"eve">>]),
+    Believes = fun(Subscriptions) ->
+        [ok = twitter_server:call(Server, ?MODULE, cached, [twitter_cases:user(Of), twitter_cases:user(Whom), Subscription])
+         || {Of, Whom, Subscription} <- Subscriptions]
+    end,
+    Believes([{Alice, Bob, none}, {Alice, Eve, both}, {Eve, Alice, both}]),
+    ?assert(entitled(Server, Alice, Eve)),
+    ?assertNot(entitled(Server, Alice, Bob)),
+    Id = twitter_requests:publish(Alice, <<"Between friends">>),
+    ?assert(pushed(Server, Bob, Id)),
+    ?assertNot(pushed(Server, Eve, Id)),
+    ?assertEqual([Id], twitter_reading:ids(Bob, ?FRIENDS)),
+    ?assertEqual([], twitter_reading:ids(Eve, ?FRIENDS)),
+    ok = clear_caches(Server),
+    assert_remembered(Server).
+
+%% Puts into mod_roster's caches what is not in its table.
+cached({User, Host}, Contact, Subscription) ->
+    Jid = jid:tolower(jid:make(element(1, Contact), element(2, Contact))),
+    Item = #roster{usj = {User, Host, Jid}, us = {User, Host}, jid = Jid, subscription = Subscription},
+    Entries = [{roster_cache, {User, Host}, [Item]}, {roster_item_cache, {User, Host, Jid}, {Subscription, none, []}}],
+    lists:foreach(
+        fun({Cache, Key, Value}) ->
+            _ = ets_cache:delete(Cache, Key),
+            _ = ets_cache:insert(Cache, Key, Value)
+        end,
+        Entries
+    ).
 
 nothing_is_remembered_without_mod_roster(Config) ->
     Server = twitter_cases:server(Config),

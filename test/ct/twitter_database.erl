@@ -190,7 +190,7 @@ place() ->
 create(pgsql, Name) ->
     pgsql(["CREATE DATABASE ", Name, " TEMPLATE template"]);
 create(mysql, Name) ->
-    ok = mysql([], ["CREATE DATABASE ", Name, " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"]),
+    ok = mysql([], ["CREATE DATABASE ", Name, " CHARACTER SET utf8mb4"]),
     {ok, Script} = file:read_file(schema(mysql)),
     mysql([Name], Script).
 

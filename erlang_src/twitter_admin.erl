@@ -167,6 +167,7 @@ stats(Host) ->
 reload(Host) ->
     loaded(Host, fun(ServerHost) ->
                          ok = twitter_service:reload(ServerHost),
+                         ok = twitter_cluster:forget(ServerHost),
                          {ok, "What was in memory is read anew"}
                  end).
 

@@ -14,7 +14,7 @@
 
 -include_lib("ejabberd/include/logger.hrl").
 
--export([members/1, owner/2, tell/3, deliver/2]).
+-export([members/1, owner/2, tell/3, deliver/2, forget/1]).
 -export([start_link/1, name/1, scope/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 -export_type([told/0]).
@@ -22,6 +22,9 @@
 %% How long a member may take to answer. Storage that is shared has to wait for it anyway, so this is for one that is
 %% connected, and stuck.
 -define(ANSWER_MS, 5_000).
+
+%% So long after a node has gone it is looked once more who waits for it.
+-define(WENT_MS, 500).
 
 -type told() :: {index, Host :: binary(), Author :: twitter_nif:jid(), twitter_index:change()}
               | {post, twitter_fanout:post()}
@@ -58,14 +61,19 @@ deliver(_ServerHost, []) ->
     ok;
 deliver(ServerHost, Told) ->
     case members(ServerHost) of
-        [] ->
-            ok;
-        Members ->
-            Message = {told, once(Told)},
-            Requests = [{Member, gen_server:send_request(Member, Message)} || Member <- Members],
-            Deadline = erlang:monotonic_time(millisecond) + ?ANSWER_MS,
-            lists:foreach(fun({Member, Request}) -> await(Member, Request, Deadline) end, Requests)
+        [] -> ok;
+        Members -> ask(Members, {told, once(Told)})
     end.
+
+%% @doc The members forget what they have in memory of this vhost, and read it anew.
+-spec forget(ServerHost :: binary()) -> ok.
+forget(ServerHost) ->
+    ask(members(ServerHost), forget).
+
+ask(Members, Message) ->
+    Requests = [{Member, gen_server:send_request(Member, Message)} || Member <- Members],
+    Deadline = erlang:monotonic_time(millisecond) + ?ANSWER_MS,
+    lists:foreach(fun({Member, Request}) -> await(Member, Request, Deadline) end, Requests).
 
 await(Member, Request, Deadline) ->
     Left = max(0, Deadline - erlang:monotonic_time(millisecond)),
@@ -126,17 +134,20 @@ init(ServerHost) ->
     {ok, _} = pg:start_link(Scope),
     {Group, Members} = pg:monitor(Scope, ServerHost),
     ok = pg:join(Scope, ServerHost, self()),
+    {ok, _} = mnesia:subscribe(system),
     State = #state{server_host = ServerHost, group = Group},
     {ok, changed(Members, State)}.
 
 %% @private
--spec handle_call({told, [told()]} | term(), gen_server:from(), #state{}) -> {reply, ok, #state{}}.
+-spec handle_call({told, [told()]} | forget | term(), gen_server:from(), #state{}) -> {reply, ok, #state{}}.
 handle_call({told, Told}, {From, _}, State) ->
     %% What is kept in Mnesia is not the same here as there after the network was split, until one of the sides has been
     %% started again.
     IsRunning = lists:member(node(From), ejabberd_cluster:get_nodes()),
     lists:foreach(fun(Each) -> hear(Each, IsRunning, State) end, both(Told)),
     {reply, ok, State};
+handle_call(forget, _From, State) ->
+    {reply, ok, remember_nothing(State)};
 handle_call(_Request, _From, State) ->
     %% Of a later version.
     {reply, ok, State}.
@@ -144,22 +155,39 @@ handle_call(_Request, _From, State) ->
 %% @private
 -spec handle_cast(forget | term(), #state{}) -> {noreply, #state{}}.
 handle_cast(forget, State) ->
-    {noreply, forget(State)};
+    {noreply, remember_nothing(State)};
 handle_cast(_Message, State) ->
     {noreply, State}.
 
 %% @private
--spec handle_info({reference(), join | leave, binary(), [pid()]} | term(), #state{}) -> {noreply, #state{}}.
+-spec handle_info({reference(), join | leave, binary(), [pid()]} | {mnesia_system_event, term()} | {went, node()} | term(),
+                  #state{}) -> {noreply, #state{}}.
 handle_info({Group, join, _, Members}, #state{group = Group} = State) ->
     {noreply, changed(Members -- [self()], State)};
 handle_info({Group, leave, _, Members}, #state{server_host = ServerHost, group = Group} = State) ->
     %% It may have stored something in its last moment.
-    Forgotten = forget(State),
+    Forgotten = remember_nothing(State),
     Lost = [node(Member) || Member <- Members] -- nodes([this, visible]),
     _ = spawn(fun() -> lists:foreach(fun(Node) -> twitter_unread:lost(ServerHost, Node) end, Lost) end),
     {noreply, Forgotten};
+handle_info({mnesia_system_event, {mnesia_down, Node}}, State) ->
+    _ = erlang:send_after(?WENT_MS, self(), {went, Node}),
+    {noreply, released(Node, State)};
+handle_info({went, Node}, State) ->
+    {noreply, released(Node, State)};
 handle_info(_Message, State) ->
     {noreply, State}.
+
+%% Who writes in Mnesia waits for all that have a copy, and looks each second whether they are still there. A node that was
+%% started again within a second (as join_cluster does) is, but will never answer. So a writer that waits is told what
+%% Mnesia tells those who are in a transaction.
+released(Node, #state{server_host = ServerHost} = State) ->
+    Waiting = [Writer || Name <- twitter_pool:workers(twitter_writer, ServerHost),
+                         Writer <- [whereis(Name)], is_pid(Writer),
+                         process_info(Writer, current_function) =:= {current_function, {mnesia_tm, get_dirty_reply, 2}}],
+    lists:foreach(fun(Writer) -> Writer ! {mnesia_down, Node} end, Waiting),
+    _ = [?INFO_MSG("The node ~ts has gone: ~b writers wait for it no longer", [Node, length(Waiting)]) || Waiting =/= []],
+    State.
 
 %% @private
 -spec terminate(term(), #state{}) -> ok.
@@ -170,9 +198,9 @@ changed([], State) ->
     State;
 changed(Joined, State) ->
     lists:foreach(fun(Member) -> gen_server:cast(Member, forget) end, Joined),
-    forget(State).
+    remember_nothing(State).
 
-forget(#state{server_host = ServerHost} = State) ->
+remember_nothing(#state{server_host = ServerHost} = State) ->
     %% What others have written here has gone through the process that answers this.
     _ = mnesia:transaction(fun() -> ok end),
     lists:foreach(fun twitter_index:forget_all/1, twitter_service:all(ServerHost)),

@@ -213,22 +213,33 @@ locked(Nidx, Change) ->
         _ -> locked_on_all(Nidx, Change)
     end.
 
+%% Dirty writes in a transaction are none any more, so the locks are another process's.
 locked_on_all(Nidx, Change) ->
-    Locked = fun() ->
-                     Lock = fun(Table) -> mnesia:lock({record, Table, {?MODULE, Nidx}}, write) end,
-                     ok = lists:foreach(Lock, [pubsub_item, pubsub_state]),
-                     %% It is begun again only while it waits for the locks.
-                     try mnesia:sync_dirty(Change) of
-                         Result -> {returned, Result}
-                     catch
-                         Class:Reason:Stacktrace -> {raised, Class, Reason, Stacktrace}
-                     end
-             end,
-    case mnesia:transaction(Locked) of
-        {atomic, {returned, Result}} -> Result;
-        {atomic, {raised, Class, Reason, Stacktrace}} -> erlang:raise(Class, Reason, Stacktrace);
-        {aborted, Reason} -> exit({aborted, Reason})
+    Writer = self(),
+    {Holder, Monitor} = spawn_monitor(fun() -> hold(Nidx, Writer) end),
+    receive
+        {Holder, held} -> ok;
+        {'DOWN', Monitor, process, Holder, Reason} -> exit({aborted, Reason})
+    end,
+    try
+        mnesia:sync_dirty(Change)
+    after
+        Holder ! release,
+        demonitor(Monitor, [flush])
     end.
+
+hold(Nidx, Writer) ->
+    Monitor = monitor(process, Writer),
+    Hold = fun() ->
+                   Lock = fun(Table) -> mnesia:lock({record, Table, {?MODULE, Nidx}}, write) end,
+                   ok = lists:foreach(Lock, [pubsub_item, pubsub_state]),
+                   Writer ! {self(), held},
+                   receive
+                       release -> ok;
+                       {'DOWN', Monitor, process, Writer, _} -> ok
+                   end
+           end,
+    {atomic, ok} = mnesia:transaction(Hold).
 
 %% @private
 -spec authors(binary()) -> [twitter_nif:jid()].

@@ -3,6 +3,7 @@
 -module(cluster_SUITE).
 
 -include_lib("xmpp/include/xmpp.hrl").
+-include_lib("ejabberd/include/pubsub.hrl").
 -include_lib("stdlib/include/assert.hrl").
 
 -export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
@@ -11,6 +12,7 @@
     edits_and_retractions_are_pushed_everywhere/1,
     pages_are_complete_with_the_answer/1,
     nodes_that_have_read_before_see_changes/1,
+    what_is_in_memory_is_forgotten_everywhere/1,
     two_clients_of_one_author_on_two_nodes/1,
     who_was_removed_elsewhere_gets_nothing/1,
     one_message_for_each_node/1,
@@ -34,6 +36,7 @@ all() ->
         edits_and_retractions_are_pushed_everywhere,
         pages_are_complete_with_the_answer,
         nodes_that_have_read_before_see_changes,
+        what_is_in_memory_is_forgotten_everywhere,
         two_clients_of_one_author_on_two_nodes,
         who_was_removed_elsewhere_gets_nothing,
         one_message_for_each_node,
@@ -117,20 +120,42 @@ nodes_that_have_read_before_see_changes(Config) ->
     [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
     Writer = login(Config, a, Alice),
     Reader = login(Config, b, Bob),
+    Stranger = login(Config, b, user(Config, <<"eve">>)),
     _ = twitter_requests:publish(Writer, <<"1">>, <<"One">>),
     _ = twitter_requests:publish(Writer, <<"2">>, <<"Two">>),
     ?assertEqual([<<"1">>, <<"2">>], twitter_reading:ids(Reader, ?FRIENDS)),
+    ?assertEqual([], twitter_reading:ids(Stranger, ?FRIENDS)),
     _ = twitter_requests:publish(Writer, <<"1">>, <<"Uno">>),
     ?assertEqual([[{xmlcdata, <<"Uno">>}], [{xmlcdata, <<"Two">>}]], twitter_reading:payloads(Reader, ?FRIENDS)),
     ok = twitter_requests:retract(Writer, <<"1">>),
     ?assertEqual([<<"2">>], twitter_reading:ids(Reader, ?FRIENDS)),
+    ?assertEqual([], twitter_reading:ids(Stranger, ?FRIENDS)),
     ok = twitter_requests:purge(Writer),
     ?assertEqual([], twitter_reading:ids(Reader, ?FRIENDS)).
+
+%% The table was changed by hand on one node, and the admin says so there.
+what_is_in_memory_is_forgotten_everywhere(Config) ->
+    [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
+    Writer = login(Config, a, Alice),
+    Readers = [login(Config, Name, Bob) || Name <- [a, b]],
+    Stranger = login(Config, b, user(Config, <<"eve">>)),
+    _ = twitter_requests:publish(Writer, <<"1">>, <<"Before">>),
+    Before = [[{xmlcdata, <<"Before">>}]],
+    [?assertEqual(Before, twitter_reading:payloads(Reader, ?FRIENDS)) || Reader <- Readers],
+    A = server(Config, a),
+    Post = twitter_stored:post(A, twitter_client:bare(Writer), <<"1">>),
+    After = fun(#xmlel{} = El) -> El#xmlel{children = [{xmlcdata, <<"After">>}]} end,
+    ok = twitter_stored:write(A, Post#pubsub_item{payload = [After(El) || El <- Post#pubsub_item.payload]}),
+    [?assertEqual(Before, twitter_reading:payloads(Reader, ?FRIENDS)) || Reader <- Readers],
+    {ok, _} = twitter_server:call(A, twitter_admin, reload, [?HOST]),
+    [?assertEqual([[{xmlcdata, <<"After">>}]], twitter_reading:payloads(Reader, ?FRIENDS)) || Reader <- Readers],
+    ?assertEqual([], twitter_reading:ids(Stranger, ?FRIENDS)).
 
 two_clients_of_one_author_on_two_nodes(Config) ->
     [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
     Writers = [{Name, login(Config, Name, Alice)} || Name <- [a, b]],
     Readers = [{Name, login(Config, Name, Bob)} || Name <- [a, b]],
+    Strangers = [login(Config, Name, user(Config, <<"eve">>)) || Name <- [a, b]],
     Number = 50,
     Write = fun({Name, Writer}) ->
         [
@@ -146,6 +171,7 @@ two_clients_of_one_author_on_two_nodes(Config) ->
     Stream = [Id || {_, Id, _} <- twitter_reading:stream(First, ?FRIENDS)],
     ?assertEqual(One, Stream),
     ?assertEqual(Stream, [Id || {_, Id, _} <- twitter_reading:stream(Second, ?FRIENDS)]),
+    [?assertEqual([], twitter_reading:ids(Stranger, ?FRIENDS)) || Stranger <- Strangers],
     %% Stock pubsub's own list of them is whole, too.
     [{_, Writer} | _] = Writers,
     ok = twitter_requests:purge(Writer),

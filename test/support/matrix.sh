@@ -24,18 +24,24 @@ summary=()
 
 say() { echo "matrix: $*"; }
 
+# The end of a log, indented.
+end_of() { tail -n 5 "$1" | sed 's/^/    /'; }
+
 # Whether there is a chroot of a release, made now if need be; says why not.
 have_chroot() {
-    local release=$1 root=$roots/$1 log=_build/matrix/$1-chroot.log
-    [ ! -f "$root/etc/compat-chroot" ] || return 0
-    if [ ! -x "$compat/make-chroot.sh" ]; then
-        say "there is no $compat/make-chroot.sh: COMPAT names its folder"
+    local release=$1 root=$roots/$1 log=_build/matrix/$1-chroot.log script rc=0
+    for script in make-chroot.sh in-chroot.sh; do
+        [ ! -x "$compat/$script" ] || continue
+        say "$release: there is no $compat/$script: COMPAT names its folder"
         return 1
-    fi
+    done
+    [ ! -f "$root/etc/compat-chroot" ] || return 0
     say "$release: making $root, which takes some minutes"
-    timeout 900 "$compat/make-chroot.sh" "$release" "$root" >"$log" 2>&1 && return 0
+    timeout 900 "$compat/make-chroot.sh" "$release" "$root" >"$log" 2>&1 || rc=$?
+    [ $rc -ne 0 ] || return 0
+    [ $rc -ne 124 ] || echo 'it was not done after 15 minutes' >>"$log"
     say "$release: the chroot could not be made, says $log:"
-    tail -n 5 "$log" | sed 's/^/    /'
+    end_of "$log"
     return 1
 }
 
@@ -83,13 +89,14 @@ try() {
     shift
     if ! have_chroot "$release"; then
         untried=$((untried + 1))
-        summary+=("$(printf '%-9s NOT TRIED: there is no chroot' "$release")")
+        summary+=("$(printf '%-9s NOT TRIED: there is no chroot, or no way into it' "$release")")
         return
     fi
     copy_sources "$release"
     if ! COMPAT_NET=host inside "$release" test/support/install_packages.sh --without-rust \
         >"_build/matrix/$release-packages.log" 2>&1; then
-        say "$release: packages could not be installed, says _build/matrix/$release-packages.log"
+        say "$release: packages could not be installed, says _build/matrix/$release-packages.log:"
+        end_of "_build/matrix/$release-packages.log"
         untried=$((untried + 1))
         summary+=("$(printf '%-9s NOT TRIED: packages are missing' "$release")")
         return
@@ -99,7 +106,7 @@ try() {
     say "$release: $versions"
     local where=inside
     [ "$what" != install ] || where=inside_copy
-    $where "$release" test/support/in_release.sh "$what" "$@" 2>&1 | sed "s/^/$release: /"
+    $where "$release" test/support/in_release.sh "$what" "$@" 2>&1 | sed -u "s/^/$release: /"
     local p f
     read -r p f < <(cat "$result" 2>/dev/null || echo 0 1)
     [ "$f" -eq 0 ] || failed=$((failed + 1))

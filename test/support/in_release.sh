@@ -22,7 +22,7 @@ count() {
 }
 
 ct() {
-    local result=$results/ct-${1:-all}
+    local result=$results/ct
     "$here/run_ct.escript" "$result" "$@"
     count "$result"
 }
@@ -49,18 +49,14 @@ demo() {
 
 case $what in
     all)
-        if [ $# -gt 0 ]; then
-            for suite; do ct "$suite"; done
-        else
-            ct
+        ct "$@"
+        if [ $# -eq 0 ]; then
             slixmpp
             demo
         fi
         ;;
     smoke)
-        for suite in publish_SUITE push_SUITE read_SUITE rights_SUITE intruder_SUITE persistence_SUITE commands_SUITE; do
-            ct "$suite"
-        done
+        ct publish_SUITE push_SUITE read_SUITE rights_SUITE intruder_SUITE persistence_SUITE commands_SUITE
         demo
         ;;
     interop)

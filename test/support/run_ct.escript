@@ -1,7 +1,7 @@
 #!/usr/bin/env escript
 %%! +sbtu
-%%% run_ct.escript RESULT [SUITE [CASE...]]: compiles test/ct and runs all its suites, as many
-%%% at once as there are processors, or one of them. Writes "PASSED FAILED" to the file RESULT,
+%%% run_ct.escript RESULT [SUITE... | SUITE CASE...]: compiles test/ct and runs all its suites, as many
+%%% at once as there are processors, or those that are named. Writes "PASSED FAILED" to the file RESULT,
 %%% and what did not pass, with the reason, to RESULT.failed.
 %%%
 %%% Started by `make`, which sets ERL_LIBS. Everything it writes goes to _build/ct. No node is
@@ -32,9 +32,10 @@ main([Result | Chosen]) ->
     Database = start_database(Storage, Beams),
     Suites = twitter_database:suites(All),
     Runs =
-        case Chosen of
-            [] -> run_all(Suites, Beams, Logs);
-            [Suite | Cases] -> [run(list_to_atom(Suite), Cases, Beams, Logs)]
+        case lists:splitwith(fun is_suite/1, Chosen) of
+            {[], []} -> run_all(Suites, Beams, Logs);
+            {[Suite], Cases} -> [run(list_to_atom(Suite), Cases, Beams, Logs)];
+            {Several, []} -> run_all([list_to_atom(Suite) || Suite <- Several], Beams, Logs)
         end,
     Passed = lists:sum([P || {_, P, _} <- Runs]),
     Failed = lists:sum([F || {_, _, F} <- Runs]),
@@ -62,8 +63,11 @@ compile(Beams) ->
     Sources = filelib:wildcard(filename:join(?SOURCES, "*.erl")),
     Options = [debug_info, report, nowarn_missing_spec, {outdir, Beams}, {i, ?SOURCES}],
     Compiled = [compile:file(Source, Options) || Source <- Sources],
-    Suites = [Module || {ok, Module} <- Compiled, lists:suffix("_SUITE", atom_to_list(Module))],
+    Suites = [Module || {ok, Module} <- Compiled, is_suite(atom_to_list(Module))],
     {Suites, not lists:member(error, Compiled)}.
+
+is_suite(Name) ->
+    lists:suffix("_SUITE", Name).
 
 %% PostgreSQL or MariaDB, for all servers of this run. It ends when we do, however that comes: it watches its
 %% standard input.

@@ -14,6 +14,7 @@
     an_author_is_made_anew/1,
     a_post_that_waits_goes_with_its_account/1,
     everybody_of_a_vhost/1,
+    one_of_many_lets_go/1,
     no_error_was_logged/1
 ]).
 
@@ -30,7 +31,7 @@ suite() ->
     [{timetrap, {seconds, 240}}].
 
 all() ->
-    [{group, remembered}, {group, asked}, a_post_that_waits_goes_with_its_account, no_error_was_logged].
+    [{group, remembered}, {group, asked}, a_post_that_waits_goes_with_its_account, one_of_many_lets_go, no_error_was_logged].
 
 groups() ->
     Cases = [
@@ -245,6 +246,38 @@ everybody_of_a_vhost(Config) ->
     Check(deleted, Back, false),
     ok = Ctl(["push_alltoall", ?FAMILY, "Family"]),
     Check(all_to_all, Back, true).
+
+%% In SQL so many are not asked about one by one. Contacts on one side only let nobody see anything.
+one_of_many_lets_go(Config) ->
+    Server = twitter_cases:server(Config),
+    [Bob | Friends] = twitter_cases:friends(Config, [<<"bob">>, <<"alice">>, <<"carol">>, <<"dave">>]),
+    BobUser = twitter_cases:user(Bob),
+    BobJid = twitter_client:bare(Bob),
+    OneSided = [<<"one.sided", (integer_to_binary(N))/binary, "@localhost">> || N <- lists:seq(1, 110)],
+    [ok = twitter_users:set_contact(Server, BobUser, Contact, both) || Contact <- OneSided],
+    [Eve] = twitter_cases:strangers(Config, [<<"eve">>]),
+    ok = twitter_users:set_contact(Server, BobUser, twitter_cases:user(Eve), both),
+    _ = twitter_cases:chat([Eve | Friends], 1),
+    Check = fun(Step, Seen) ->
+        Jids = lists:sort([twitter_client:bare(Friend) || Friend <- Seen]),
+        ?assertEqual({Step, Jids}, {Step, lists:sort([By || {By, _, _} <- twitter_reading:entries(Bob, ?FRIENDS)])}),
+        ?assertEqual({Step, length(Jids)}, {Step, length(twitter_reading:rows(Bob, ?MY_FRIENDS))})
+    end,
+    [Alice, Carol, Dave] = Friends,
+    Check(before, Friends),
+    ok = twitter_users:block(Alice, BobJid),
+    Check(blocked, [Carol, Dave]),
+    ok = twitter_users:remove_contact(Carol, BobJid),
+    ok = twitter_users:set_contact(Server, BobUser, twitter_cases:user(Carol), both),
+    Check(removed, [Dave]),
+    ok = twitter_users:set_contact(Server, twitter_cases:user(Dave), BobUser, to),
+    Check(lets_no_more, []),
+    ok = twitter_users:unblock(Alice, BobJid),
+    Check(unblocked, [Alice]),
+    ok = twitter_users:set_contact(Server, twitter_cases:user(Dave), BobUser, from),
+    Check(lets_again, [Alice, Dave]),
+    ok = twitter_users:block(Bob, twitter_client:bare(Alice)),
+    Check(blocks, [Dave]).
 
 no_error_was_logged(Config) ->
     twitter_cases:no_error_was_logged(Config).

@@ -17,7 +17,9 @@
     nothing_can_be_written/1,
     an_account_is_deleted_without_storage/1,
     damaged_records_cost_only_themselves/1,
-    a_post_that_its_author_does_not_own/1
+    a_post_that_its_author_does_not_own/1,
+    posts_of_which_nobody_is_the_owner/1,
+    a_node_is_made_by_several_at_once/1
 ]).
 
 -define(HOST, <<"localhost">>).
@@ -39,6 +41,9 @@ all() ->
         an_account_is_deleted_without_storage,
         damaged_records_cost_only_themselves
         | twitter_database:only(mnesia, "in SQL no state names the posts of an author", [a_post_that_its_author_does_not_own])
+          ++ twitter_database:only(sql, "Mnesia has no table of owners, and is read in another way", [
+              posts_of_which_nobody_is_the_owner, a_node_is_made_by_several_at_once
+          ])
     ].
 
 init_per_suite(Config) ->
@@ -237,6 +242,56 @@ a_post_that_its_author_does_not_own(Config) ->
     ok = forget(Config),
     ?assertEqual([], twitter_reading:posts(Bob, ?FRIENDS)),
     ok = works(Config, Alice, Bob, []).
+
+%% Nobody finds them, as nobody can say by whom they are; nor does his next post stand beside them.
+posts_of_which_nobody_is_the_owner(Config) ->
+    Server = twitter_cases:server(Config),
+    {Alice, Bob, _} = clients(Config),
+    Nidx = integer_to_list(element(2, (twitter_stored:post(Server, twitter_client:bare(Alice), <<"a">>))#pubsub_item.itemid)),
+    Change = fun(Owner) ->
+        ok = twitter_stored:sql(Server, ["DELETE FROM pubsub_state WHERE nodeid=", Nidx]),
+        ok = twitter_stored:sql(Server, [
+            "INSERT INTO pubsub_state(nodeid, jid, affiliation, subscriptions) VALUES (", Nidx, ", ", Owner, ", '')"
+        ])
+    end,
+    lists:foreach(
+        fun(Owner) ->
+            ok = Change(Owner),
+            ok = forget(Config),
+            ?assertEqual({Owner, []}, {Owner, twitter_reading:posts(Bob, ?FRIENDS)}),
+            ?assertEqual({Owner, []}, {Owner, twitter_reading:posts(Alice, ?MINE)})
+        end,
+        [["'", twitter_client:bare(Alice), "', 'n'"], ["'", twitter_client:bare(Bob), "', 'o'"]]
+    ),
+    ?assertEqual([<<"new">>], [twitter_requests:publish(Alice, <<"new">>, <<"Hello">>)]),
+    ?assertEqual([<<"new">>], twitter_reading:ids(Bob, ?FRIENDS)),
+    ok = forget(Config),
+    ?assertEqual([<<"new">>], twitter_reading:ids(Bob, ?FRIENDS)),
+    ?assertEqual([], twitter_stored:rows(Server, ["SELECT itemid FROM pubsub_item WHERE nodeid=", Nidx])).
+
+%% As by several nodes of a cluster: a writer makes one at a time.
+a_node_is_made_by_several_at_once(Config) ->
+    Server = twitter_cases:server(Config),
+    lists:foreach(
+        fun(_) ->
+            {Name, ?HOST} = User = twitter_users:fresh(Server, <<"dave">>),
+            Jid = twitter_users:jid(User),
+            Owner = twitter_server:call(Server, jid, make, [Name, ?HOST]),
+            Create = fun() -> twitter_server:call(Server, twitter_storage, create, [<<"pubsub.localhost">>, Jid, Owner]) end,
+            Made = twitter_cases:together(lists:duplicate(5, Create)),
+            ?assertMatch([{ok, _}], lists:usort(Made)),
+            [{ok, Nidx} | _] = Made,
+            Node = [<<"/twitter/">>, Jid, <<"/MyStream">>],
+            Number = integer_to_list(Nidx),
+            ?assertMatch([_], twitter_stored:rows(Server, ["SELECT nodeid FROM pubsub_node WHERE node='", Node, "'"])),
+            ?assertMatch([_], twitter_stored:rows(Server, ["SELECT jid FROM pubsub_state WHERE nodeid=", Number])),
+            Client = twitter_users:login(Server, User),
+            _ = twitter_requests:publish(Client, <<"a">>, <<"Hello">>),
+            ?assertEqual([<<"a">>], twitter_reading:ids(Client, ?MINE)),
+            ok = twitter_client:close(Client)
+        end,
+        lists:seq(1, 5)
+    ).
 
 %%% Requests
 

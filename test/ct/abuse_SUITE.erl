@@ -31,7 +31,9 @@ all() ->
     ].
 
 init_per_suite(Config) ->
-    Started = twitter_cases:start(Config),
+    %% In SQL more friends than ejabberd's caches hold would all be asked for on each page.
+    Caches = #{cache_size => 10_000},
+    Started = twitter_cases:start(Config, #{modules => #{mod_roster => Caches, mod_privacy => Caches}}),
     true = twitter_server:call(twitter_cases:server(Started), code, add_patha, [filename:dirname(code:which(?MODULE))]),
     Started.
 

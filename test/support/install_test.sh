@@ -67,8 +67,8 @@ apt_install() { apt-get install -y --no-install-recommends "$packages/ejabberd-m
 # As README says; ejabberd compiles it itself.
 unpack() {
     local modules=$home/.ejabberd-modules
-    rm -rf "$modules/sources/mod_twitter" && install -d -o ejabberd "$modules" "$modules/sources" &&
-        tar -xzf "$packages/mod_twitter-$1-$(uname -m).tar.gz" -C "$modules/sources"
+    rm -rf "$modules/sources/mod_twitter" && mkdir -p "$modules/sources" &&
+        tar -xzf "$packages/mod_twitter-$1-$(uname -m).tar.gz" -C "$modules/sources" && chown -R ejabberd: "$modules"
 }
 contrib() { VERSION=$1 packaging/contrib.sh "$packages"; }
 # ejabberdctl ends well whatever module_install says.

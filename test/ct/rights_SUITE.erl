@@ -247,7 +247,7 @@ everybody_of_a_vhost(Config) ->
     ok = Ctl(["push_alltoall", ?FAMILY, "Family"]),
     Check(all_to_all, Back, true).
 
-%% In SQL so many are not asked about one by one. Contacts on one side only let nobody see anything.
+%% Of a reader with many contacts, most of whom let him see nothing.
 one_of_many_lets_go(Config) ->
     Server = twitter_cases:server(Config),
     [Bob | Friends] = twitter_cases:friends(Config, [<<"bob">>, <<"alice">>, <<"carol">>, <<"dave">>]),

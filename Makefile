@@ -46,7 +46,8 @@ help:
 	@echo "               STORAGES='mysql' runs them on MariaDB"
 	@echo 'make matrix    Common Test, slixmpp, the demo and the installation with the ejabberd of three Debians, in'
 	@echo "               chroots (as root): RELEASES='trixie' chooses, SUITE='x_SUITE y_SUITE' runs these only;"
-	@echo '               COMPAT names the folder of make-chroot.sh, COMPAT_ROOTS where the chroots are'
+	@echo '               COMPAT names the folder of make-chroot.sh, COMPAT_ROOTS where the chroots are;'
+	@echo '               besides, without SUITE, what depends on storage on MariaDB'
 	@echo 'make smoke     a few suites of it, with the two that are not of this Debian'
 	@echo "make interop   ejabberd's own tests with our node tree; EJABBERD='FOLDER...' names its sources,"
 	@echo "               RELEASES='trixie' runs them in such chroots"
@@ -103,9 +104,12 @@ ct: build model
 sql: build model
 	@test/support/run_sql.sh $(STORAGES)
 
+# MariaDB is here for its time: a quarter of an hour.
+matrix: STORAGES := $(if $(SUITE),,mysql)
 matrix: build model
-	@test/support/matrix.sh all $(SUITE)
-	$(if $(SUITE),,@test/support/matrix.sh install)
+	@failed=0; test/support/matrix.sh all $(SUITE) || failed=$$?; \
+	$(if $(SUITE),,test/support/run_sql.sh mysql || failed=$$?; test/support/matrix.sh install || failed=$$?;) \
+	exit $$failed
 
 # Where no chroot can be made it says so, and that is no failure.
 smoke: build model

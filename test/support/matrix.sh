@@ -115,6 +115,9 @@ try() {
 }
 
 mkdir -p _build/matrix
+# Another run would delete the copies of this one.
+exec 9>_build/matrix/lock
+flock --nonblock 9 || { say 'another run is under way, and is waited for'; flock 9; }
 if [ "$(id -u)" -ne 0 ]; then
     say "chroots need root: $what was NOT TRIED with $releases"
     exit 75

@@ -294,14 +294,18 @@ one_leaves_while_nothing_is_served(Config) ->
     ok = twitter_server:restart(Server),
     ?assertEqual([<<"a">>], ids(Config, login(Config, Bob))).
 
-%% He was online when the server was killed; what was posted in the next run he missed, also after that one.
-one_is_away_for_two_runs(Config) ->
-    Server = twitter_cases:server(Config),
+%% An author, his friend, and the friend's client, which was sent a post.
+pushed(Config) ->
     {Alice, Bob} = author_and_reader(Config),
-    Author = twitter_cases:user(Alice),
     Client = login(Config, Bob),
     ok = publish(Config, Alice, [<<"pushed">>]),
     ?assertEqual([<<"pushed">>], ids(Config, Client)),
+    {twitter_cases:user(Alice), Bob, Client}.
+
+%% He was online when the server was killed; what was posted in the next run he missed, also after that one.
+one_is_away_for_two_runs(Config) ->
+    Server = twitter_cases:server(Config),
+    {Author, Bob, _Client} = pushed(Config),
     ok = twitter_stored:sync(Server),
     ok = twitter_server:kill9(Server),
     ok = twitter_server:restart(Server),
@@ -326,11 +330,7 @@ the_server_restarts(Config) ->
 %% ejabberd ends all sessions before it stops modules, and does not wait for what they say by hooks.
 a_session_ends_without_a_word_before_the_server_stops(Config) ->
     Server = twitter_cases:server(Config),
-    {Alice, Bob} = author_and_reader(Config),
-    Author = twitter_cases:user(Alice),
-    Client = login(Config, Bob),
-    ok = publish(Config, Alice, [<<"pushed">>]),
-    ?assertEqual([<<"pushed">>], ids(Config, Client)),
+    {Author, Bob, Client} = pushed(Config),
     true = twitter_server:call(Server, erlang, exit, [twitter_inside:session(Server, Client), kill]),
     ok = twitter_server:restart(Server),
     ok = publish(Config, login(Config, Author), [<<"missed">>]),

@@ -104,7 +104,7 @@ ct: build model
 sql: build model
 	@test/support/run_sql.sh $(STORAGES)
 
-# MariaDB is here for its time: a quarter of an hour.
+# MariaDB is here for the time that it takes.
 matrix: STORAGES := $(if $(SUITE),,mysql)
 matrix: build model
 	@failed=0; test/support/matrix.sh all $(SUITE) || failed=$$?; \

@@ -23,7 +23,7 @@ die() {
     exit 1
 }
 
-# 23.1 and 23.01-1 are 23.01.
+# Without Debian's revision, as CHANGELOG.md has it.
 installed=$(dpkg-query -W -f '${source:Upstream-Version}' ejabberd) || die 'ejabberd is not installed'
 sources=
 for folder in ${EJABBERD:-}; do

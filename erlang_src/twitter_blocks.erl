@@ -5,7 +5,7 @@
 
 -export([blockers/1, may_block/2, may_block/3]).
 -export_type([blockers/0]).
--export([subject/0, begun/0, changes/2, changed/2, ended/1]).
+-export([subject/0, begun/0, matters/1, changes/2, changed/2, ended/1]).
 
 %% Who has lists, if that is known.
 -opaque blockers() :: {ok, ets:tid()} | error.
@@ -42,6 +42,10 @@ begun() ->
     Table = ets:new(?MODULE, [protected, {read_concurrency, true}]),
     true = ets:insert(Table, [{User, 0} || User <- mnesia:dirty_all_keys(privacy)]),
     Table.
+
+%% @private
+-spec matters(Key :: term()) -> true.
+matters(_Key) -> true.
 
 %% @private Whose lists are changing may block.
 -spec changes(ets:tid(), User :: term()) -> integer().

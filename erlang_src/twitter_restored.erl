@@ -6,7 +6,7 @@
 -module(twitter_restored).
 -behaviour(twitter_watch).
 
--export([subject/0, begun/0, changes/2, changed/2, ended/1]).
+-export([subject/0, begun/0, matters/1, changes/2, changed/2, ended/1]).
 
 %% @private
 -spec subject() -> twitter_watch:subject().
@@ -18,15 +18,17 @@ subject() ->
 begun() ->
     none.
 
+%% Nodes that are no author's are mod_pubsub's alone: its transactions fail if they meet the lock.
+%% @private
+-spec matters(Key :: term()) -> boolean().
+matters({Host, Node}) -> is_binary(Host) andalso twitter_path:author(Node) =/= none;
+matters(_Key) -> false.
+
 %% @private
 -spec changes(none, Key :: term()) -> ok.
-changes(none, {Host, Node}) when is_binary(Host) ->
-    case twitter_path:author(Node) of
-        {ok, Author} -> twitter_index:forget_here(Host, Author);
-        none -> ok
-    end;
-changes(none, _OfPep) ->
-    ok.
+changes(none, {Host, Node}) ->
+    {ok, Author} = twitter_path:author(Node),
+    twitter_index:forget_here(Host, Author).
 
 %% @private
 -spec changed(none, Key :: term()) -> ok.

@@ -8,7 +8,7 @@
 -include_lib("xmpp/include/xmpp.hrl").
 
 -export([recipients/1, recheck/2, readers/2, who_let_see/3, forget/1, bytes/1]).
--export([subject/0, begun/0, changes/2, changed/2, ended/1]).
+-export([subject/0, begun/0, matters/1, changes/2, changed/2, ended/1]).
 
 %% What is remembered takes so many bytes at most, about.
 -define(MAX_BYTES, 134_217_728).
@@ -130,6 +130,10 @@ subject() ->
 -spec begun() -> twitter_nif:rosters().
 begun() ->
     twitter_nif:rosters_new(?MAX_BYTES).
+
+%% @private
+-spec matters(Key :: term()) -> true.
+matters(_Key) -> true.
 
 %% @private
 -spec changes(twitter_nif:rosters(), Key :: term()) -> ok.

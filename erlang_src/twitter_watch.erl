@@ -22,6 +22,9 @@
 -callback subject() -> subject().
 %% The table is watched from now on: what is remembered of it, which {@link find/2} will give.
 -callback begun() -> Memory :: term().
+%% Whether a change under this key matters. If so, the key is locked for a moment, and not every transaction of
+%% ejabberd begins anew when it meets a lock.
+-callback matters(Key :: term()) -> boolean().
 %% Something is being written or deleted under this key, and has been soon after.
 -callback changes(Memory :: term(), Key :: term()) -> term().
 -callback changed(Memory :: term(), Key :: term()) -> term().
@@ -96,7 +99,9 @@ handle_info({mnesia_table_event, Event}, #state{memories = Memories} = State) ->
             %% It was emptied, or filled from a backup.
             {noreply, compare(lists:foldl(fun forget/2, State, watchers(Table, Memories)))};
         {Table, Key} ->
-            Told = maps:with([Watcher || Watcher <- watchers(Table, Memories), not is_known(Watcher, Event)], Memories),
+            Watchers = [Watcher || Watcher <- watchers(Table, Memories), Watcher:matters(Key),
+                                   not is_known(Watcher, Event)],
+            Told = maps:with(Watchers, Memories),
             maps:foreach(fun(Watcher, Memory) -> Watcher:changes(Memory, Key) end, Told),
             await_end(Table, Key, Event, Told),
             {noreply, State}

@@ -5,6 +5,7 @@
 -export([
     each_result_is_safe_from_kill9/1,
     a_second_kill_right_after_the_first/1,
+    a_result_is_safe_after_the_log_was_dumped/1,
     concurrent_authors_survive_kill9/1,
     what_a_friend_has_seen_is_stored/1
 ]).
@@ -17,6 +18,7 @@ all() ->
     [
         each_result_is_safe_from_kill9,
         a_second_kill_right_after_the_first,
+        a_result_is_safe_after_the_log_was_dumped,
         concurrent_authors_survive_kill9,
         what_a_friend_has_seen_is_stored
     ].
@@ -78,6 +80,36 @@ a_second_kill_right_after_the_first(Config) ->
         [],
         lists:seq(1, 3)
     ).
+
+%% Mnesia deletes its log, by itself now and then, when dets has been given what is in it, and dets does not write
+%% that at once.
+a_result_is_safe_after_the_log_was_dumped(Config) ->
+    Server = twitter_cases:server(Config),
+    [Reader, Author] = twitter_cases:offline_friends(Config, [<<"reader">>, <<"author">>]),
+    Jid = twitter_users:jid(Author),
+    %% Accounts and rosters are in dets as well.
+    ok = twitter_stored:sync(Server),
+    lists:foldl(
+        fun(Round, Before) ->
+            Client = twitter_users:login(Server, Author),
+            Ids = [integer_to_binary(10 * Round + N) || N <- lists:seq(0, 9)],
+            [_ = carry_out(Client, {publish, Id, <<"one">>}) || Id <- Ids],
+            ok = dump_log(Server, twitter_server:storage(Server)),
+            ok = twitter_server:kill9(Server),
+            ok = twitter_server:restart(Server),
+            Expected = Before ++ [{Jid, Id, <<"one">>} || Id <- Ids],
+            ?assertEqual(Expected, twitter_cases:friends_stream(Config, Reader)),
+            Expected
+        end,
+        [],
+        lists:seq(1, 3)
+    ).
+
+dump_log(Server, mnesia) ->
+    dumped = twitter_server:call(Server, mnesia, dump_log, []),
+    ok;
+dump_log(_Server, _Sql) ->
+    ok.
 
 keep_posts_in_memory(Server, mnesia) ->
     Schema = filename:join(twitter_server:call(Server, mnesia, system_info, [directory]), "ejabberd.schema"),

@@ -180,13 +180,16 @@ freeze(Kind, Table) ->
         [["DROP TRIGGER frozen_", Change] || Change <- Changes]
     }.
 
-%% @doc Returns when accounts, rosters and blocks will be found after a kill -9: Mnesia has them in memory only for
-%% up to two seconds. (Posts are the plugin's business.)
+%% @doc Returns when accounts, rosters, blocks and marks will be found after a kill -9: Mnesia has them in memory only
+%% for up to two seconds, dets for three. (Posts are the plugin's business.)
 -spec sync(server()) -> ok.
 sync(Server) ->
     case is_sql(Server) of
         true -> ok;
-        false -> ok = call(Server, sync_log, [])
+        false ->
+            ok = call(Server, sync_log, []),
+            lists:foreach(fun(File) -> ok = twitter_server:call(Server, dets, sync, [File]) end,
+                          twitter_server:call(Server, dets, all, []))
     end.
 
 %%% Either storage

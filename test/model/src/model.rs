@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::missed::Mark;
 use crate::op::{Availability, Op, Part, Payload, Session, Who};
 use crate::posts::Delivery;
 use crate::roster::Line;
@@ -29,8 +30,8 @@ pub struct Model {
     pub posts: Vec<Post>,
     /// How many posts there ever were: the time.
     pub now: u64,
-    /// Until when each has read.
-    pub marks: BTreeMap<Who, u64>,
+    /// What each has read.
+    pub marks: BTreeMap<Who, Mark>,
 }
 
 /// A post as it is stored.

@@ -22,10 +22,11 @@
 %% @doc Walks so many steps, or so long; returns the number of steps.
 -spec run(twitter_server:server(), Seed :: non_neg_integer(), limit()) -> pos_integer().
 run(Server, Seed, Limit) ->
-    Port = open_port({spawn_executable, program()}, [{args, [integer_to_list(Seed)]}, {packet, 4}, binary, exit_status]),
+    Args = args(Server, Seed),
+    Port = open_port({spawn_executable, program()}, [{args, Args}, {packet, 4}, binary, exit_status]),
     Began = erlang:monotonic_time(second),
     try
-        walk(Port, Server, Seed, fun(Steps) -> is_over(Limit, Steps, Began) end, twitter_play:new(Server))
+        walk(Port, Server, {Seed, Args}, fun(Steps) -> is_over(Limit, Steps, Began) end, twitter_play:new(Server))
     after
         true = port_close(Port)
     end.
@@ -36,6 +37,11 @@ program() ->
         false -> error("set TWITTER_WALK to the program of test/model, as make does");
         Program -> Program
     end.
+
+%% ejabberd approves who has not asked yet since 26.03.
+args(Server, Seed) ->
+    PreApproves = twitter_server:call(Server, erlang, function_exported, [mod_roster, user_send_packet, 1]),
+    ["--pre-approval" || PreApproves] ++ [integer_to_list(Seed)].
 
 is_over({steps, Max}, Steps, _Began) -> Steps >= Max;
 is_over({seconds, Seconds}, _Steps, Began) -> erlang:monotonic_time(second) - Began >= Seconds.
@@ -180,7 +186,7 @@ entry({retract, _, _} = Retract) ->
 
 %%% When something is wrong
 
-report(Seed, Number, Op, Wrong) ->
+report({Seed, Args}, Number, Op, Wrong) ->
     Names = lists:usort([Name || {What, _, _} <- Wrong, Name <- names(What)]),
     ct:pal(
         "Step ~b of the walk with seed ~b went wrong: ~tp~n~n~ts~n"
@@ -191,7 +197,7 @@ report(Seed, Number, Op, Wrong) ->
              [] -> "anybody";
              [_ | _] -> lists:join(", ", Names)
          end,
-         shown(Seed, Number, Names)]
+         shown(Args, Number, Names)]
     ),
     {seed, Seed, step, Number}.
 
@@ -200,9 +206,9 @@ names({_Whose, Name}) -> [Name];
 names({Name, _Place, _Which}) -> [Name];
 names(_) -> [].
 
-shown(Seed, Number, Names) ->
-    Args = [integer_to_binary(Seed), integer_to_binary(Number) | Names],
-    output(open_port({spawn_executable, program()}, [{args, Args}, binary, exit_status])).
+shown(Args, Number, Names) ->
+    All = Args ++ [integer_to_binary(Number) | Names],
+    output(open_port({spawn_executable, program()}, [{args, All}, binary, exit_status])).
 
 output(Port) ->
     receive

@@ -2,7 +2,8 @@
 //!
 //! `twitter_walk SEED` writes a step for each packet that it reads, as an Erlang term; packets begin with
 //! their length in four bytes. `twitter_walk SEED LAST [NAME...]` prints the last twenty steps up to
-//! number LAST that were about one of these people, or about all.
+//! number LAST that were about one of these people, or about all. With `--pre-approval` in front the server
+//! is one that approves before anybody asks.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
@@ -14,12 +15,19 @@ use twitter_model::walk::{Step, Walk};
 const SHOWN: usize = 20;
 
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let pre_approves = args.first().is_some_and(|first| first == "--pre-approval");
+    args.drain(..usize::from(pre_approves));
+    let walk = |seed: &str| {
+        let mut walk = Walk::new(number(seed)?);
+        walk.model.pre_approves = pre_approves;
+        io::Result::Ok(walk)
+    };
     let done = match args.as_slice() {
-        [seed] => number(seed).and_then(tell),
-        [seed, last, names @ ..] => number(seed).and_then(|seed| show(seed, number(last)?, names)),
+        [seed] => walk(seed).and_then(tell),
+        [seed, last, names @ ..] => walk(seed).and_then(|walk| show(walk, number(last)?, names)),
         [] => Err(io::Error::other(
-            "usage: twitter_walk SEED [LAST [NAME...]]",
+            "usage: twitter_walk [--pre-approval] SEED [LAST [NAME...]]",
         )),
     };
     match done {
@@ -37,9 +45,8 @@ fn number(text: &str) -> io::Result<u64> {
 }
 
 /// Until nobody asks any more.
-fn tell(seed: u64) -> io::Result<()> {
+fn tell(mut walk: Walk) -> io::Result<()> {
     let (mut input, mut output) = (io::stdin().lock(), io::stdout().lock());
-    let mut walk = Walk::new(seed);
     let mut length = [0; 4];
     while input.read_exact(&mut length).is_ok() {
         let packet = u64::from(u32::from_be_bytes(length));
@@ -54,8 +61,7 @@ fn tell(seed: u64) -> io::Result<()> {
     Ok(())
 }
 
-fn show(seed: u64, last: u64, names: &[String]) -> io::Result<()> {
-    let mut walk = Walk::new(seed);
+fn show(mut walk: Walk, last: u64, names: &[String]) -> io::Result<()> {
     let mut shown = VecDeque::new();
     loop {
         let Step { number, op, .. } = walk.step();

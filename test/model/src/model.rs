@@ -16,6 +16,8 @@ pub struct Model {
     pub max_posts: usize,
     /// How many posts that he missed somebody is sent who comes online.
     pub catch_up: usize,
+    /// Whether the server knows approvals that come before the request, as ejabberd does since 26.03.
+    pub pre_approves: bool,
     /// Whether the plugin and `mod_pubsub` run.
     pub is_served: bool,
     /// Who has an account.
@@ -64,6 +66,7 @@ impl Model {
             people: people.to_vec(),
             max_posts,
             catch_up,
+            pre_approves: false,
             is_served: true,
             accounts: BTreeSet::new(),
             sessions: BTreeMap::new(),

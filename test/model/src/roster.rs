@@ -1,7 +1,7 @@
 //! Subscriptions, as RFC 6121 (appendix A) has them.
 //!
 //! Where servers are free to differ, this follows ejabberd: an approval that nobody has asked for
-//! counts if the other direction stands.
+//! counts if the other direction stands; or, where servers know pre-approval (section 3.4), as soon as somebody asks.
 
 use crate::model::Model;
 use crate::op::{Kind, Subscription, Who};
@@ -19,6 +19,8 @@ pub struct Line {
     pub asks: bool,
     /// The contact has asked to see the owner, and waits.
     pub asked: bool,
+    /// The owner has said yes before the contact asks.
+    pub approved: bool,
 }
 
 impl Line {
@@ -52,12 +54,15 @@ impl Line {
             Kind::Subscribed if self.asked || self.to => (self.from, self.asked) = (true, false),
             Kind::Subscribed => {}
             Kind::Unsubscribe => (self.to, self.asks) = (false, false),
-            Kind::Unsubscribed => (self.from, self.asked) = (false, false),
+            Kind::Unsubscribed => {
+                (self.from, self.asked, self.approved) = (false, false, false);
+            }
         }
     }
 
     fn received(&mut self, kind: Kind) {
         match kind {
+            Kind::Subscribe if self.approved => self.from = true,
             Kind::Subscribe => self.asked = !self.from,
             Kind::Subscribed if self.asks || self.from => (self.to, self.asks) = (true, false),
             Kind::Subscribed => {}
@@ -69,6 +74,8 @@ impl Line {
     /// What the server answers in the owner's name.
     fn reply(&self, received: Kind) -> Option<Kind> {
         match received {
+            // ejabberd does not answer him again whom it has answered in that way.
+            Kind::Subscribe if self.approved => (!self.from).then_some(Kind::Subscribed),
             Kind::Subscribe if self.from => Some(Kind::Subscribed),
             Kind::Unsubscribe if self.from || self.asked => Some(Kind::Unsubscribed),
             _ => None,
@@ -99,6 +106,12 @@ impl Model {
 
     /// A client sends a subscription stanza. To whom its user blocks it does not get.
     pub(crate) fn send(&mut self, from: Who, to: Who, kind: Kind) {
+        let line = self.line(from, to);
+        if self.pre_approves && kind == Kind::Subscribed && !line.asked {
+            // The contact is not told before he asks.
+            self.change(from, to, |line| line.approved |= !line.from);
+            return;
+        }
         self.change(from, to, |line| line.sent(kind));
         if !self.blocks.contains(&(from, to)) {
             self.arrive(from, to, kind);
@@ -117,7 +130,10 @@ impl Model {
     }
 
     pub(crate) fn rename(&mut self, owner: Who, contact: Who, name: &'static str) {
-        self.lines.entry((owner, contact)).or_default().name = name;
+        let line = self.lines.entry((owner, contact)).or_default();
+        line.name = name;
+        // As the client does not say it again.
+        line.approved = false;
     }
 
     /// A contact goes; the server takes back what both could see.

@@ -33,11 +33,17 @@ delete_post(User, Host, Id) ->
                    {ok, "The post is deleted"}
            end).
 
-%% @doc The newest posts that the user's friends have published, as he may read them now, newest first.
+%% @doc The newest posts that the user's friends have published, as he may read them now, newest first. They are
+%% numbered, for the HTTP API of newer ejabberds sorts what is in a list.
 -spec timeline(user(), host(), Count :: non_neg_integer()) ->
-          [{Author :: binary(), Id :: binary(), Published :: binary(), Text :: binary()}] | failure().
+          [{Number :: pos_integer(), Author :: binary(), Id :: binary(), Published :: binary(), Text :: binary()}]
+              | failure().
 timeline(User, Host, Count) ->
-    acting(User, Host, fun(Reader) -> pages(stream(Reader, friends), first_page, Count) end).
+    acting(User, Host,
+           fun(Reader) ->
+                   Lines = pages(stream(Reader, friends), first_page, Count),
+                   [erlang:insert_element(1, Line, Number) || {Number, Line} <- lists:enumerate(Lines)]
+           end).
 
 pages(_View, _Anchor, Left) when Left =< 0 ->
     [];

@@ -30,10 +30,11 @@ commands() ->
      user_command(twitter_timeline, timeline, "The newest posts of a user's friends",
                   "What the user finds in /twitter/FriendsStream, the newest first.",
                   [{count, integer, "How many posts at most", 20}],
-                  {{posts, {list, {post, {tuple, [{author, string}, {id, string}, {published, string},
+                  {{posts, {list, {post, {tuple, [{number, integer}, {author, string}, {id, string}, {published, string},
                                                   {text, string}]}}}},
-                   "Whose they are, their ids, when they were published, and what a person reads in them",
-                   [{"bob@example.org", "4B2C8277256F0A19", "2008-05-01T10:00:00Z", "Hello"}]}),
+                   "Numbers from 1 for the newest, whose they are, their ids, when they were published, and what a "
+                   "person reads in them",
+                   [{1, "bob@example.org", "4B2C8277256F0A19", "2008-05-01T10:00:00Z", "Hello"}]}),
      user_command(twitter_export, export, "All that is stored of a user's microblog, as JSON",
                   "Every post with its id, times, text and XML; his settings and mutes; and what he has read, "
                   "at each pubsub host. Times are in UTC. It is made in memory.",

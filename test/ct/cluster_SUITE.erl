@@ -6,7 +6,7 @@
 -include_lib("ejabberd/include/pubsub.hrl").
 -include_lib("stdlib/include/assert.hrl").
 
--export([all/0, suite/0, init_per_suite/1, end_per_suite/1]).
+-export([all/0, groups/0, suite/0, init_per_group/2, end_per_group/2]).
 -export([
     followers_on_every_node_get_it_once/1,
     edits_and_retractions_are_pushed_everywhere/1,
@@ -31,7 +31,10 @@ suite() ->
     [{timetrap, {seconds, 40}}].
 
 all() ->
-    [
+    [{group, two_nodes}, {group, three_nodes}].
+
+groups() ->
+    Cases = [
         followers_on_every_node_get_it_once,
         edits_and_retractions_are_pushed_everywhere,
         pages_are_complete_with_the_answer,
@@ -43,12 +46,19 @@ all() ->
         an_account_deleted_elsewhere_is_gone,
         a_writer_that_is_killed_while_it_has_the_turn,
         no_error_was_logged
-    ].
+    ],
+    [{two_nodes, Cases}, {three_nodes, Cases}].
 
-init_per_suite(Config) ->
-    twitter_clustered:start(Config, [a, b]).
+init_per_group(two_nodes, Config) -> start(Config, "two", [a, b]);
+init_per_group(three_nodes, Config) -> start(Config, "three", [a, b, c]).
 
-end_per_suite(Config) ->
+%% Each cluster has a folder of its own.
+start(Config, Folder, Names) ->
+    Dir = filename:join(proplists:get_value(priv_dir, Config), Folder),
+    ok = filelib:ensure_path(Dir),
+    twitter_clustered:start(lists:keystore(priv_dir, 1, Config, {priv_dir, Dir}), Names).
+
+end_per_group(_Nodes, Config) ->
     twitter_clustered:stop(Config).
 
 %%% Push
@@ -57,8 +67,8 @@ followers_on_every_node_get_it_once(Config) ->
     [Alice, Bob, Carol] = users(Config, [<<"alice">>, <<"bob">>, <<"carol">>]),
     Eve = user(Config, <<"eve">>),
     [Writer, Phone] = [login(Config, Name, Alice) || Name <- [a, b]],
-    Readers = [{Name, login(Config, Name, User)} || User <- [Bob, Carol], Name <- [a, b]],
-    Strangers = [{Name, login(Config, Name, Eve)} || Name <- [a, b]],
+    Readers = [{Name, login(Config, Name, User)} || User <- [Bob, Carol], Name <- names(Config)],
+    Strangers = [{Name, login(Config, Name, Eve)} || Name <- names(Config)],
     _ = twitter_requests:publish(Writer, <<"1">>, <<"From a">>),
     _ = twitter_requests:publish(Phone, <<"2">>, <<"From b">>),
     Author = twitter_client:bare(Writer),
@@ -75,8 +85,8 @@ edits_and_retractions_are_pushed_everywhere(Config) ->
     [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
     Eve = user(Config, <<"eve">>),
     Writers = [One, Other] = [login(Config, Name, Alice) || Name <- [a, b]],
-    Readers = [{Name, login(Config, Name, Bob)} || Name <- [a, b]],
-    Stranger = login(Config, b, Eve),
+    Readers = [{Name, login(Config, Name, Bob)} || Name <- names(Config)],
+    Strangers = [{Name, login(Config, Name, Eve)} || Name <- names(Config)],
     Author = twitter_client:bare(One),
     _ = twitter_requests:publish(One, <<"1">>, <<"Frist">>),
     _ = twitter_requests:publish(Other, <<"1">>, <<"First">>),
@@ -92,14 +102,14 @@ edits_and_retractions_are_pushed_everywhere(Config) ->
     ],
     [?assertEqual(Expected, posts(Config, Name, Reader)) || {Name, Reader} <- Readers],
     [?assertEqual([], twitter_reading:ids(Writer, ?MINE)) || Writer <- Writers],
-    ?assertEqual([], posts(Config, b, Stranger)).
+    [?assertEqual([], posts(Config, Name, Stranger)) || {Name, Stranger} <- Strangers].
 
 %%% Pages
 
 pages_are_complete_with_the_answer(Config) ->
     [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
-    Writers = [login(Config, Name, Alice) || Name <- [a, b]],
-    Readers = [login(Config, Name, Bob) || Name <- [a, b]],
+    Writers = [login(Config, Name, Alice) || Name <- names(Config)],
+    Readers = [login(Config, Name, Bob) || Name <- names(Config)],
     Stranger = login(Config, b, user(Config, <<"eve">>)),
     Ids = [integer_to_binary(Number) || Number <- lists:seq(1, 40)],
     lists:foldl(
@@ -112,8 +122,8 @@ pages_are_complete_with_the_answer(Config) ->
         {Writers, []},
         Ids
     ),
-    [One, Other] = [twitter_reading:entries(Reader, ?FRIENDS) || Reader <- Readers],
-    ?assertEqual(One, Other),
+    [One | Others] = [twitter_reading:entries(Reader, ?FRIENDS) || Reader <- Readers],
+    [?assertEqual(One, Other) || Other <- Others],
     ?assertEqual([], twitter_reading:ids(Stranger, ?FRIENDS)).
 
 nodes_that_have_read_before_see_changes(Config) ->
@@ -137,7 +147,7 @@ nodes_that_have_read_before_see_changes(Config) ->
 what_is_in_memory_is_forgotten_everywhere(Config) ->
     [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
     Writer = login(Config, a, Alice),
-    Readers = [login(Config, Name, Bob) || Name <- [a, b]],
+    Readers = [login(Config, Name, Bob) || Name <- names(Config)],
     Stranger = login(Config, b, user(Config, <<"eve">>)),
     _ = twitter_requests:publish(Writer, <<"1">>, <<"Before">>),
     Before = [[{xmlcdata, <<"Before">>}]],
@@ -154,8 +164,8 @@ what_is_in_memory_is_forgotten_everywhere(Config) ->
 two_clients_of_one_author_on_two_nodes(Config) ->
     [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
     Writers = [{Name, login(Config, Name, Alice)} || Name <- [a, b]],
-    Readers = [{Name, login(Config, Name, Bob)} || Name <- [a, b]],
-    Strangers = [login(Config, Name, user(Config, <<"eve">>)) || Name <- [a, b]],
+    Readers = [{Name, login(Config, Name, Bob)} || Name <- names(Config)],
+    Strangers = [login(Config, Name, user(Config, <<"eve">>)) || Name <- names(Config)],
     Number = 50,
     Write = fun({Name, Writer}) ->
         [
@@ -164,18 +174,16 @@ two_clients_of_one_author_on_two_nodes(Config) ->
         ]
     end,
     Written = lists:append(twitter_cases:together([fun() -> Write(Each) end || Each <- Writers])),
-    [One, Other] = [ids(Config, Name, Reader) || {Name, Reader} <- Readers],
+    [One | Others] = [ids(Config, Name, Reader) || {Name, Reader} <- Readers],
     ?assertEqual(lists:sort(Written), lists:sort(One)),
-    ?assertEqual(One, Other),
-    [{_, First}, {_, Second}] = Readers,
-    Stream = [Id || {_, Id, _} <- twitter_reading:stream(First, ?FRIENDS)],
-    ?assertEqual(One, Stream),
-    ?assertEqual(Stream, [Id || {_, Id, _} <- twitter_reading:stream(Second, ?FRIENDS)]),
+    [?assertEqual(One, Other) || Other <- Others],
+    Stream = fun(Reader) -> [Id || {_, Id, _} <- twitter_reading:stream(Reader, ?FRIENDS)] end,
+    [?assertEqual(One, Stream(Reader)) || {_, Reader} <- Readers],
     [?assertEqual([], twitter_reading:ids(Stranger, ?FRIENDS)) || Stranger <- Strangers],
     %% Stock pubsub's own list of them is whole, too.
     [{_, Writer} | _] = Writers,
     ok = twitter_requests:purge(Writer),
-    ?assertEqual([], twitter_reading:ids(Second, ?FRIENDS)).
+    [?assertEqual([], twitter_reading:ids(Reader, ?FRIENDS)) || {_, Reader} <- Readers].
 
 %%% Rights
 
@@ -227,26 +235,26 @@ an_account_deleted_elsewhere_is_gone(Config) ->
 
 %% Between nodes goes one message for a post, however many read it.
 one_message_for_each_node(Config) ->
+    Far = names(Config) -- [a],
     [Alice | Many] = users(Config, [<<"alice">> | lists:duplicate(60, <<"reader">>)]),
-    [One | Others] = Many,
+    {First, Others} = lists:split(length(Far), Many),
     Writer = login(Config, a, Alice),
-    Reader = login(Config, b, One),
-    Publish = fun(Id) ->
+    Firsts = [{Name, login(Config, Name, User)} || {Name, User} <- lists:zip(Far, First)],
+    Publish = fun(Id, Readers) ->
         ok = twitter_server:call(server(Config, a), ?MODULE, count_begin, [?HOST]),
         _ = twitter_requests:publish(Writer, Id, <<"One message">>),
-        ?assertMatch([{item, _, Id, _}], posts(Config, b, Reader)),
+        [?assertMatch([{item, _, Id, _}], posts(Config, Name, Reader)) || {Name, Reader} <- Readers],
         twitter_server:call(server(Config, a), ?MODULE, count_end, [?HOST])
     end,
     %% The author's node is made at the first.
-    _ = Publish(<<"1">>),
-    ForOne = Publish(<<"2">>),
-    Readers = [login(Config, b, Other) || Other <- Others],
+    _ = Publish(<<"1">>, Firsts),
+    ForFew = Publish(<<"2">>, Firsts),
+    Readers = Firsts ++ [{Name, login(Config, Name, Other)} || Other <- Others, Name <- Far],
     %% It is noted for each that he came, by a writer that may have to borrow the turn.
-    [?assertEqual([], posts(Config, b, Each)) || Each <- Readers],
-    ForMany = Publish(<<"3">>),
-    [?assertMatch([{item, _, <<"3">>, _}], posts(Config, b, Each)) || Each <- Readers],
-    ?assertEqual(1, maps:get(told, ForMany)),
-    ?assertEqual(ForOne, ForMany).
+    [?assertEqual([], posts(Config, Name, Reader)) || {Name, Reader} <- Readers],
+    ForMany = Publish(<<"3">>, Readers),
+    ?assertEqual(length(Far), maps:get(told, ForMany)),
+    ?assertEqual(ForFew, ForMany).
 
 %%% Processes
 
@@ -258,7 +266,7 @@ a_writer_that_is_killed_while_it_has_the_turn(Config) ->
     [{_, First} | _] = Writers,
     Author = twitter_client:bare(First),
     Owner = twitter_clustered:owner(Config, a, Author),
-    [Borrower] = [Name || Name <- [a, b], twitter_clustered:node(Config, Name) =/= Owner],
+    [Borrower | _] = [Name || Name <- [a, b], twitter_clustered:node(Config, Name) =/= Owner],
     {_, OnBorrower} = lists:keyfind(Borrower, 1, Writers),
     Worker = twitter_inside:worker(server(Config, Borrower), twitter_writer, OnBorrower),
     lists:foreach(
@@ -284,22 +292,26 @@ a_writer_that_is_killed_while_it_has_the_turn(Config) ->
 no_error_was_logged(Config) ->
     [
         ?assertEqual({Name, []}, {Name, twitter_log:errors(twitter_log:without_killed(twitter_server:log(server(Config, Name))))})
-     || Name <- [a, b]
+     || Name <- names(Config)
     ].
 
 %%% Helpers
+
+names(Config) ->
+    twitter_clustered:names(Config).
 
 server(Config, Name) ->
     twitter_clustered:server(Config, Name).
 
 user(Config, Name) ->
-    twitter_users:fresh(server(Config, a), Name).
+    {User, Host} = twitter_users:fresh(server(Config, a), Name),
+    ok = on_all_nodes(Config, fun(Server) -> twitter_server:call(Server, ejabberd_auth, user_exists, [User, Host]) end),
+    {User, Host}.
 
 %% The first shares presence with all others.
 users(Config, Names) ->
     [First | Others] = Users = [user(Config, Name) || Name <- Names],
     [ok = twitter_users:befriend(server(Config, a), First, Other) || Other <- Others],
-    %% Rosters are written in transactions, which are over on other nodes a little later.
     [ok = await_contact(Config, Each, First, both) || Each <- Others],
     [ok = await_contact(Config, First, Each, both) || Each <- Others],
     Users.
@@ -316,23 +328,27 @@ ids(Config, Name, Client) ->
 set_contact(Config, Name, User, Contact, Subscription) ->
     twitter_users:set_contact(server(Config, Name), User, twitter_users:jid(Contact), Subscription).
 
-%% In SQL all nodes have it at once.
-await_contact(Config, User, Contact, Subscription) ->
-    case twitter_server:storage(server(Config, a)) of
-        mnesia -> await_copies(Config, User, Contact, Subscription);
+%% Returns when a roster says so on all nodes.
+await_contact(Config, {User, Host}, {Contact, ContactHost}, Subscription) ->
+    Key = {User, Host, {Contact, ContactHost, <<>>}},
+    on_all_nodes(Config, fun(Server) ->
+        case twitter_server:call(Server, mnesia, dirty_read, [roster, Key]) of
+            [Row] -> element(6, Row) =:= Subscription;
+            [] -> Subscription =:= none
+        end
+    end).
+
+%% In Mnesia a transaction of one node is over on the others a little later; in SQL all have it at once.
+on_all_nodes(Config, IsThere) ->
+    Servers = [server(Config, Name) || Name <- names(Config)],
+    case twitter_server:storage(hd(Servers)) of
+        mnesia -> lists:foreach(fun(Server) -> await(Server, IsThere) end, Servers);
         _ -> ok
     end.
 
-await_copies(Config, {User, Host}, {Contact, ContactHost}, Subscription) ->
-    Key = {User, Host, {Contact, ContactHost, <<>>}},
-    lists:foreach(fun(Name) -> await_row(server(Config, Name), Key, Subscription) end, twitter_clustered:names(Config)).
-
-await_row(Server, Key, Subscription) ->
-    case twitter_server:call(Server, mnesia, dirty_read, [roster, Key]) of
-        [Row] when element(6, Row) =:= Subscription -> ok;
-        [] when Subscription =:= none -> ok;
-        _ -> await_row(Server, Key, Subscription)
-    end.
+await(Server, IsThere) ->
+    IsThere(Server) orelse await(Server, IsThere),
+    ok.
 
 %% @private Counts from now on what the processes of the plugin, and the sessions, send to other nodes.
 count_begin(Host) ->

@@ -118,9 +118,9 @@ no_error_but_of_killed_processes(Config) ->
 
 no_error(Log) ->
     {_, _} = binary:match(Log, <<"[info]">>),
-    case re:run(Log, <<"\\[(error|critical)\\](.|\n){1,500}">>, [{capture, first, binary}]) of
-        nomatch -> ok;
-        {match, [Error]} -> error({logged, Error})
+    case twitter_log:errors(Log) of
+        [] -> ok;
+        [Error | _] -> error({logged, binary:part(Error, 0, min(500, byte_size(Error)))})
     end.
 
 %% @doc Runs all of them at the same moment, each in a process of its own; returns what they

@@ -179,7 +179,8 @@ log(Server) ->
         false -> ok
     end,
     {ok, Log} = file:read_file(log_path(Server)),
-    Log.
+    %% Newer ones colour it.
+    re:replace(Log, "\e\\[[0-9;]*m", "", [global, {return, binary}]).
 
 %% ejabberd logs through lager where Debian 12 builds it, else through logger.
 flush_log(Server) ->

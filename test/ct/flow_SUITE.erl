@@ -61,8 +61,8 @@ posts_wait_up_to_a_limit(Config) ->
     ?assertMatch([_], complaints(Server)),
     ok = resume(Server, Workers),
     ?assertEqual(lists:sublist(Ids, ?PARTS - 1), ids(Server, Bob)),
-    %% All are stored, and the next one is pushed.
-    ?assertEqual(Ids, [Id || {_, Id, _} <- twitter_reading:stream(Bob, ?FRIENDS)]),
+    %% All are stored, and the next one is pushed. A request reads no more than fit into an answer.
+    ?assertEqual(Ids, [Id || {_, Id, _} <- twitter_reading:stream(Bob, ?FRIENDS, 2)]),
     _ = twitter_requests:publish(Alice, <<"later">>, <<"Small">>),
     ?assertEqual([<<"later">>], ids(Server, Bob)),
     ok = twitter_requests:purge(Alice),

@@ -11,6 +11,7 @@
     every_function_is_tried/1,
     any_term_in_any_argument/1,
     something_wrong_inside_an_argument/1,
+    what_is_deep_or_large/0,
     what_is_deep_or_large/1,
     sizes_of_any_size/1,
     normal_schedulers_are_not_held_up/1
@@ -80,6 +81,9 @@ any_term_in_any_argument(Config) ->
 
 something_wrong_inside_an_argument(Config) ->
     ?assertEqual([], run(Config, mutated, [seed(Config), 2000, 3])).
+
+what_is_deep_or_large() ->
+    [{timetrap, {minutes, 5}}].
 
 what_is_deep_or_large(Config) ->
     [?assertEqual([], run(Config, large, [Function])) || {Function, _} <- run(Config, functions, [])].

@@ -26,6 +26,8 @@
 -define(FRIENDS, <<"/twitter/FriendsStream">>).
 -define(MINE, <<"/twitter/MyStream">>).
 -define(HOST, <<"localhost">>).
+%% What is replicated at all is within milliseconds.
+-define(AWAIT_MS, 20_000).
 
 suite() ->
     [{timetrap, {seconds, 40}}].
@@ -305,7 +307,10 @@ server(Config, Name) ->
 
 user(Config, Name) ->
     {User, Host} = twitter_users:fresh(server(Config, a), Name),
-    ok = on_all_nodes(Config, fun(Server) -> twitter_server:call(Server, ejabberd_auth, user_exists, [User, Host]) end),
+    %% Past the cache, which would remember that he was not there.
+    ok = on_all_nodes(Config, true, fun(Server) ->
+        lists:member({User, Host}, twitter_server:call(Server, ejabberd_auth_mnesia, get_users, [Host, []]))
+    end),
     {User, Host}.
 
 %% The first shares presence with all others.
@@ -331,24 +336,30 @@ set_contact(Config, Name, User, Contact, Subscription) ->
 %% Returns when a roster says so on all nodes.
 await_contact(Config, {User, Host}, {Contact, ContactHost}, Subscription) ->
     Key = {User, Host, {Contact, ContactHost, <<>>}},
-    on_all_nodes(Config, fun(Server) ->
+    on_all_nodes(Config, Subscription, fun(Server) ->
         case twitter_server:call(Server, mnesia, dirty_read, [roster, Key]) of
-            [Row] -> element(6, Row) =:= Subscription;
-            [] -> Subscription =:= none
+            [Row] -> element(6, Row);
+            [] -> none
         end
     end).
 
 %% In Mnesia a transaction of one node is over on the others a little later; in SQL all have it at once.
-on_all_nodes(Config, IsThere) ->
-    Servers = [server(Config, Name) || Name <- names(Config)],
-    case twitter_server:storage(hd(Servers)) of
-        mnesia -> lists:foreach(fun(Server) -> await(Server, IsThere) end, Servers);
+on_all_nodes(Config, Expected, Look) ->
+    Names = names(Config),
+    Deadline = erlang:monotonic_time(millisecond) + ?AWAIT_MS,
+    case twitter_server:storage(server(Config, hd(Names))) of
+        mnesia -> lists:foreach(fun(Name) -> await(Expected, Look, Name, server(Config, Name), Deadline) end, Names);
         _ -> ok
     end.
 
-await(Server, IsThere) ->
-    IsThere(Server) orelse await(Server, IsThere),
-    ok.
+await(Expected, Look, Name, Server, Deadline) ->
+    case Look(Server) of
+        Expected ->
+            ok;
+        Found ->
+            erlang:monotonic_time(millisecond) < Deadline orelse error({never, Name, Expected, Found}),
+            await(Expected, Look, Name, Server, Deadline)
+    end.
 
 %% @private Counts from now on what the processes of the plugin, and the sessions, send to other nodes.
 count_begin(Host) ->

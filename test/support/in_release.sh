@@ -56,7 +56,8 @@ case $what in
         fi
         ;;
     smoke)
-        ct publish_SUITE push_SUITE read_SUITE rights_SUITE intruder_SUITE persistence_SUITE commands_SUITE
+        ct publish_SUITE push_SUITE read_SUITE rights_SUITE intruder_SUITE persistence_SUITE commands_SUITE \
+            admin_SUITE
         demo
         ;;
     interop)

@@ -20,8 +20,6 @@
     a_writer_that_is_killed_while_it_has_the_turn/1,
     no_error_was_logged/1
 ]).
-%% Run inside a server.
--export([count_begin/1, count_end/1]).
 
 -define(FRIENDS, <<"/twitter/FriendsStream">>).
 -define(MINE, <<"/twitter/MyStream">>).
@@ -243,10 +241,10 @@ one_message_for_each_node(Config) ->
     Writer = login(Config, a, Alice),
     Firsts = [{Name, login(Config, Name, User)} || {Name, User} <- lists:zip(Far, First)],
     Publish = fun(Id, Readers) ->
-        ok = twitter_server:call(server(Config, a), ?MODULE, count_begin, [?HOST]),
+        ok = twitter_server:call(server(Config, a), twitter_traffic, count, [?HOST]),
         _ = twitter_requests:publish(Writer, Id, <<"One message">>),
         [?assertMatch([{item, _, Id, _}], posts(Config, Name, Reader)) || {Name, Reader} <- Readers],
-        twitter_server:call(server(Config, a), ?MODULE, count_end, [?HOST])
+        twitter_server:call(server(Config, a), twitter_traffic, counted, [])
     end,
     %% The author's node is made at the first.
     _ = Publish(<<"1">>, Firsts),
@@ -359,60 +357,4 @@ await(Expected, Look, Name, Server, Deadline) ->
         Found ->
             erlang:monotonic_time(millisecond) < Deadline orelse error({never, Name, Expected, Found}),
             await(Expected, Look, Name, Server, Deadline)
-    end.
-
-%% @private Counts from now on what the processes of the plugin, and the sessions, send to other nodes.
-count_begin(Host) ->
-    Pids = below(gen_mod:get_module_proc(Host, twitter_sup)) ++
-        [Pid || Session <- ejabberd_sm:dirty_get_my_sessions_list(), {_, Pid} <- [element(2, Session)]],
-    Caller = self(),
-    Counter = spawn(fun() ->
-        true = register(?MODULE, self()),
-        lists:foreach(fun(Pid) -> 1 = erlang:trace(Pid, true, [send]) end, Pids),
-        Caller ! {self(), counting},
-        counting(#{})
-    end),
-    receive {Counter, counting} -> ok end.
-
-below(Supervisor) ->
-    lists:append([
-        case Type of
-            supervisor -> below(Pid);
-            worker -> [Pid]
-        end
-     || {_, Pid, Type, _} <- supervisor:which_children(Supervisor), is_pid(Pid)
-    ]).
-
-counting(Counts) ->
-    receive
-        {trace, _, send, Message, To} ->
-            case is_far(To) of
-                true -> counting(maps:update_with(kind(Message), fun(N) -> N + 1 end, 1, Counts));
-                false -> counting(Counts)
-            end;
-        {trace, _, send_to_non_existing_process, _, _} ->
-            counting(Counts);
-        {count, From} ->
-            From ! {self(), Counts}
-    end.
-
-is_far({_Name, Node}) -> Node =/= node();
-is_far(To) when is_pid(To); is_port(To); is_reference(To) -> node(To) =/= node();
-is_far(_Name) -> false.
-
-kind({'$gen_call', _, {told, _}}) -> told;
-kind({'$gen_call', _, {lend, _}}) -> lend;
-kind({returned, _}) -> returned;
-kind(_Other) -> other.
-
-%% @private
-count_end(_Host) ->
-    Counter = whereis(?MODULE),
-    Delivered = erlang:trace_delivered(all),
-    receive {trace_delivered, all, Delivered} -> ok end,
-    Counter ! {count, self()},
-    Monitor = monitor(process, Counter),
-    receive
-        {Counter, Counts} ->
-            receive {'DOWN', Monitor, process, _, _} -> Counts end
     end.

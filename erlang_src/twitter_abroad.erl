@@ -2,7 +2,7 @@
 %%% and {@link twitter_links} sees to it that it is sent.
 -module(twitter_abroad).
 
--export([owe/3, owe_purge/4]).
+-export([owe/3, is_owed_elsewhere/2, owe_purge/4]).
 
 %% @doc A post was published, or some were retracted: the servers of these domains are to know. To be called for one
 %% change of an author at a time, in their order.
@@ -11,6 +11,11 @@ owe(ServerHost, #{host := Host, author := Author, what := {item, Id, _Payload}, 
     owe(ServerHost, Host, Author, [{item, Id, Version}], Version, Domains, Domains);
 owe(ServerHost, #{host := Host, author := Author, what := {retract, Ids}, version := Version}, Domains) ->
     owe_all(ServerHost, Host, Author, [{retract, Id, Version} || Id <- Ids], Version, Domains).
+
+%% @doc The same happened, and another node of the cluster owes it.
+-spec is_owed_elsewhere(ServerHost :: binary(), twitter_fanout:post()) -> ok.
+is_owed_elsewhere(ServerHost, #{host := Host, author := Author}) ->
+    twitter_outbox:forget_last(twitter_outbox:name(ServerHost), {Host, Author}).
 
 %% @doc The account of an author was deleted, and all that he posted: these servers are to forget it too.
 -spec owe_purge(ServerHost :: binary(), Host :: binary(), Author :: twitter_nif:jid(), Domains :: [binary()]) ->

@@ -78,13 +78,10 @@ to_recipient(#delivery{author = Author} = Delivery, Number, {AuthorMayBlock, Rea
              Sessions, Sent) ->
     Events = events(Delivery, Reader, ReaderMayBlock),
     lists:foldl(
-      fun({Pid, Resource} = Session, Before) ->
-              %% A block may concern a single resource. Whether the reader refuses the author, the session
-              %% knows; one on another node is not asked, and there his default list has to do.
+      fun({_, Resource} = Session, Before) ->
+              %% A block may concern a single resource. Whether the reader refuses the author, the session knows.
               To = Reader#jid{resource = Resource, lresource = Resource},
-              case AuthorMayBlock andalso twitter_roster:hides(Author, To)
-                  orelse ReaderMayBlock andalso node(Pid) =/= node()
-                         andalso twitter_roster:refuses(To, Author) of
+              case AuthorMayBlock andalso twitter_roster:hides(Author, To) of
                   true -> withheld(Before);
                   false -> hand_over(Delivery, Number, Events, Reader, Session, Before)
               end
@@ -116,8 +113,7 @@ is_ours(#message{meta = Meta}) ->
 %% Straight to the session: a headline to a bare JID would pass by resources of negative priority.
 %% The full JID says for whom it is also when the session ends before it takes the message: then ejabberd
 %% routes that to the session that has resumed or replaced it, and to no other of the user's.
-hand_over(#delivery{flow = Flow, fanout = Fanout}, Whom, Events, Reader, {Pid, Resource}, Sent)
-  when node(Pid) =:= node() ->
+hand_over(#delivery{flow = Flow, fanout = Fanout}, Whom, Events, Reader, {Pid, Resource}, Sent) ->
     To = Reader#jid{resource = Resource, lresource = Resource},
     {Messages, Bytes} =
         lists:mapfoldl(fun({Event, Size}, Sum) -> {{route, Event#message{to = To}}, Sum + Size} end, 0, Events),
@@ -128,15 +124,6 @@ hand_over(#delivery{flow = Flow, fanout = Fanout}, Whom, Events, Reader, {Pid, R
         false ->
             %% By a worker that was killed.
             ok = twitter_flow:arrive(Flow, Bytes),
-            Sent
-    end;
-%% Another node may not know what to do with ours.
-hand_over(#delivery{full = Full, fanout = Fanout}, Whom, _Events, Reader, {Pid, Resource}, Sent) ->
-    case twitter_nif:note_sent(Fanout, Whom, Resource) of
-        true ->
-            lists:foreach(fun({Event, _Bytes}) -> Pid ! {route, Event#message{to = Reader, meta = #{}}} end, Full),
-            pushed(Full, Sent);
-        false ->
             Sent
     end.
 

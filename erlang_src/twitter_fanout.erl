@@ -38,8 +38,8 @@
                   since => non_neg_integer(),
                   %% Of an author on another server: the service that sent it, and for whom it is.
                   from => binary(), readers => [twitter_nif:jid()] | {seq, pos_integer()},
-                  %% Users of other servers are the business of the node where it was published.
-                  scope := everybody | sessions}.
+                  %% By which node it is owed to other servers: the one that puts the author's changes in order.
+                  owed_by := node()}.
 %% An author's oldest post, what is sent of it, and to whom.
 -record(sending, {key :: twitter_backlog:key(),
                   post :: post(),
@@ -107,8 +107,8 @@ drop(ServerHost, Author) ->
 hand_over(#{host := Host, server_host := ServerHost}, Author, Publisher, What, Times) ->
     Post = Times#{host => Host, author => Author, publisher => Publisher, what => What,
                   stored => twitter_unread:moment(),
-                  bytes => erlang:external_size(What) + ?OVERHEAD, scope => everybody},
-    ok = twitter_cluster:tell(ServerHost, {Host, Author}, {post, Post#{scope := sessions}}),
+                  bytes => erlang:external_size(What) + ?OVERHEAD, owed_by => twitter_writer:owner(ServerHost, Author)},
+    ok = twitter_cluster:tell(ServerHost, {Host, Author}, {post, Post}),
     wait(ServerHost, Post#{since => twitter_stats:clock()}).
 
 %% @doc The post waits for its worker from now on, if there is room.
@@ -359,10 +359,10 @@ noted(Fanout, _Key, Post, _State) ->
 %% Other servers get it when they can: see {@link twitter_link}. What was heard is not told any further.
 owe(_ServerHost, #{readers := _}, _Fanout) ->
     ok;
-owe(ServerHost, #{scope := everybody} = Post, Fanout) ->
+owe(ServerHost, #{owed_by := Node} = Post, Fanout) when Node =:= node() ->
     twitter_abroad:owe(ServerHost, Post, twitter_nif:domains(Fanout));
-owe(_ServerHost, #{scope := sessions}, _Fanout) ->
-    ok.
+owe(ServerHost, Post, _Fanout) ->
+    twitter_abroad:is_owed_elsewhere(ServerHost, Post).
 
 recipients(#{author := Author, readers := _} = Post) ->
     twitter_nif:recipients(Author, lines(Post), twitter_sessions:here(), ejabberd_option:hosts());
@@ -380,11 +380,11 @@ lines(Post) ->
 readers(#{host := Host, author := Author, readers := {seq, Seq}}) -> twitter_heard:readers(Host, Author, Seq);
 readers(#{readers := Readers}) -> Readers.
 
-continued(#sending{post = #{scope := Scope} = Post, delivery = Delivery, fanout = Fanout}) ->
+continued(#sending{post = Post, delivery = Delivery, fanout = Fanout}) ->
     case twitter_nif:next_portion(Fanout, twitter_sessions:here()) of
         {portion, Recipients} ->
             ok = twitter_watch:sync(),
-            ok = twitter_delivery:to_recipients(Delivery, entitled(Post, in_scope(Scope, Recipients))),
+            ok = twitter_delivery:to_recipients(Delivery, entitled(Post, Recipients)),
             more;
         recheck ->
             ok = twitter_watch:sync(),
@@ -400,6 +400,3 @@ entitled(#{author := Author, readers := _}, Recipients) ->
     [To || {_, User, Server, _} = To <- Recipients, twitter_roster:sees(jid:make(User, Server), Jid)];
 entitled(_Post, Recipients) ->
     Recipients.
-
-in_scope(everybody, Recipients) -> Recipients;
-in_scope(sessions, Recipients) -> [To || {_, _, _, Sessions} = To <- Recipients, Sessions =/= elsewhere].

@@ -240,7 +240,7 @@ rest(Author, Ms, #state{resting = Resting} = State) ->
     State#state{resting = Resting#{Author => true}}.
 
 unreachable(#state{server_host = ServerHost, table = Table, peer = {_, Domain} = Peer, failures = Failures} = State) ->
-    ok = twitter_outbox:await(Table, Domain, self(), true),
+    ok = twitter_awaited:await(ServerHost, {server, Domain}),
     ok = twitter_links:write_down(ServerHost, Peer),
     Before = twitter_unread:moment() - 1_000_000 * keep(State),
     case twitter_outbox:expire(Table, Peer, Before) of
@@ -255,8 +255,8 @@ unreachable(#state{server_host = ServerHost, table = Table, peer = {_, Domain} =
 
 answered(#state{failures = 0} = State) ->
     State;
-answered(#state{table = Table, peer = {_, Domain}} = State) ->
-    ok = twitter_outbox:await(Table, Domain, self(), false),
+answered(#state{server_host = ServerHost, peer = {_, Domain}} = State) ->
+    ok = twitter_awaited:forgo(ServerHost, {server, Domain}),
     State#state{failures = 0, heard = false}.
 
 keep(#state{known = none}) -> ?KEEP_S;

@@ -47,12 +47,14 @@ heard({drop, _State} = Dropped) ->
 heard({Stanza, _State} = Received) ->
     #jid{lserver = To} = xmpp:get_to(Stanza),
     #jid{lserver = From} = xmpp:get_from(Stanza),
-    Table = twitter_outbox:name(ejabberd_router:host_of_route(To)),
+    ServerHost = ejabberd_router:host_of_route(To),
     lists:foreach(fun(Link) -> Link ! heard end,
-                  [Link || Domain <- [From | above(From)], Link <- twitter_outbox:waiting(Table, Domain)]),
+                  [Link || Domain <- [From | above(From)], Link <- twitter_awaited:by(ServerHost, {server, Domain})]),
     case Stanza of
-        #message{type = error, id = <<"twitter-", _/binary>> = Id} -> ok = twitter_outbox:came_back(Table, Id);
-        _ -> ok
+        #message{type = error, id = <<"twitter-", _/binary>> = Id} ->
+            lists:foreach(fun(Courier) -> Courier ! {refused, Id} end, twitter_awaited:by(ServerHost, {error, Id}));
+        _ ->
+            ok
     end,
     Received.
 

@@ -16,7 +16,7 @@
 -export([meter_new/0, record/3, summary/2, prometheus/1]).
 -export([online_new/0, arrive/4, leave/3, depart/4, take_departure/2, return_departure/3, departed/1,
          sessions/2, all_sessions/1, users_online/1]).
--export([recipients/4, domains/1, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
+-export([recipients/4, domains/1, next_portion/2, hand_over/5, resume/1, recheck/2]).
 -export([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
          roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/4,
          remembered_readers/3, remembered_recheck/3]).
@@ -42,7 +42,7 @@
 -nifs([meter_new/0, record/3, summary/2, prometheus/1]).
 -nifs([online_new/0, arrive/4, leave/3, depart/4, take_departure/2, return_departure/3, departed/1,
        sessions/2, all_sessions/1, users_online/1]).
--nifs([recipients/4, domains/1, next_portion/2, hand_over/5, note_sent/3, resume/1, recheck/2]).
+-nifs([recipients/4, domains/1, next_portion/2, hand_over/5, resume/1, recheck/2]).
 -nifs([rosters_new/1, roster_version/2, roster_load/4, roster_answer/5, roster_changes/2,
        roster_changed/2, rosters_reset/1, rosters_bytes/1, sees/3, remembered_recipients/4,
        remembered_readers/3, remembered_recheck/3]).
@@ -231,10 +231,6 @@ next_portion(_Fanout, _Here) -> erlang:nif_error(nif_not_loaded).
 %% killed has done both or none, and another one can go on. To be called in the order of the portion.
 -spec hand_over(fanout(), author | non_neg_integer(), Resource :: binary(), pid(), [term()]) -> boolean().
 hand_over(_Fanout, _Whom, _Resource, _Pid, _Messages) -> erlang:nif_error(nif_not_loaded).
-
-%% @doc The same for what is about to be sent in some other way.
--spec note_sent(fanout(), author | non_neg_integer(), Resource :: binary()) -> boolean().
-note_sent(_Fanout, _Whom, _Resource) -> erlang:nif_error(nif_not_loaded).
 
 %% @doc Another one goes on: who has not been served is given out again, once {@link recheck/2} has seen
 %% whether he still may get it.

@@ -9,11 +9,10 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([new/1, name/1, last/3, owe/5, owe_nobody/4, told/3, told/4, tell/4]).
+-export([new/1, name/1, last/3, forget_last/2, owe/5, owe_nobody/4, told/3, told/4, tell/4]).
 -export([peers/1, is_owed/2, next/4, take/3, note/4, done/3, expire/3, version/1]).
 -export([spend/3, grant/4]).
--export([link/2, linked/1, linked/2, register/3, unregister/2, waiting/2, await/4, refused/3, refuse/4]).
--export([await_refusal/3, await_no_refusal/2, came_back/2]).
+-export([link/2, linked/1, linked/2, register/3, unregister/2, refused/3, refuse/4]).
 -export([bucket/1, buckets/0, write/2, read/1]).
 -export_type([table/0, peer/0, change/0, work/0, moment/0]).
 
@@ -88,6 +87,14 @@ remember(Table, All, {Key, _} = Row) ->
             end
     end,
     ok.
+
+%% @doc The author's last change is owed by another node.
+-spec forget_last(table(), {Host :: binary(), Author :: twitter_nif:jid()}) -> ok.
+forget_last(Table, {Host, Author}) ->
+    case ets:take(Table, {last, Host, Author}) of
+        [] -> ok;
+        [_] -> _ = ets:update_counter(Table, {remembered, last}, -1, {{remembered, last}, 1}), ok
+    end.
 
 %% @doc A change of an author is owed to a server from now on.
 -spec owe(table(), peer(), Author :: twitter_nif:jid(), change(), After :: moment() | none) -> ok.
@@ -292,8 +299,9 @@ register(Table, Peer, Link) ->
     ok.
 
 -spec unregister(table(), peer()) -> ok.
-unregister(Table, {_Host, Domain} = Peer) ->
-    lists:foreach(fun({_, Link}) -> ets:delete(Table, {waiting, Domain, Link}) end, ets:take(Table, {link, Peer})).
+unregister(Table, Peer) ->
+    true = ets:delete(Table, {link, Peer}),
+    ok.
 
 %% @doc The servers to which somebody sends; those to which this process does.
 -spec linked(table()) -> [peer()].
@@ -304,25 +312,6 @@ linked(Table) ->
 linked(Table, Link) ->
     ets:select(Table, [{{{link, '$1'}, Link}, [], ['$1']}]).
 
-%% @doc The processes that wait until a server can be reached again.
--spec waiting(table(), Domain :: binary()) -> [pid()].
-waiting(Table, Domain) ->
-    try
-        ets:select(Table, [{{{waiting, Domain, '$1'}, '_'}, [], ['$1']}])
-    catch
-        %% There is none, or no more.
-        error:badarg -> []
-    end.
-
-%% @doc The process waits for that from now on, or no longer.
--spec await(table(), Domain :: binary(), pid(), boolean()) -> ok.
-await(Table, Domain, Link, true) ->
-    true = ets:insert(Table, {{waiting, Domain, Link}, true}),
-    ok;
-await(Table, Domain, Link, false) ->
-    true = ets:delete(Table, {waiting, Domain, Link}),
-    ok.
-
 %% @doc Whether a server has refused of late what its service offers.
 -spec refused(table(), peer(), relay | multicast) -> boolean().
 refused(Table, Peer, Offer) ->
@@ -332,27 +321,6 @@ refused(Table, Peer, Offer) ->
 refuse(Table, Peer, Offer, Seconds) ->
     true = ets:insert(Table, {{refused, Peer, Offer}, erlang:monotonic_time(second) + Seconds}),
     ok.
-
-%% @doc The process wants to know if a message with that id comes back as an error: it is sent `{refused, Id}'.
--spec await_refusal(table(), Id :: binary(), pid()) -> ok.
-await_refusal(Table, Id, Courier) ->
-    true = ets:insert(Table, {{message, Id}, Courier}),
-    ok.
-
--spec await_no_refusal(table(), Id :: binary()) -> ok.
-await_no_refusal(Table, Id) ->
-    true = ets:delete(Table, {message, Id}),
-    ok.
-
-%% @doc A message came back.
--spec came_back(table(), Id :: binary()) -> ok.
-came_back(Table, Id) ->
-    try found(Table, {message, Id}, none) of
-        none -> ok;
-        Courier -> Courier ! {refused, Id}, ok
-    catch
-        error:badarg -> ok
-    end.
 
 %% @doc Whether so many messages may be sent to a server before it has answered once more.
 -spec spend(table(), peer(), pos_integer()) -> boolean().

@@ -32,9 +32,10 @@ of_user(#jid{luser = LUser, lserver = LServer}) ->
         {ok, Online} ->
             twitter_nif:sessions(Online, LUser);
         error ->
+            %% Those of other nodes get it there.
             [{Pid, Resource}
              || {_, Resource} <- ejabberd_sm:get_user_present_resources(LUser, LServer),
-                Pid <- [ejabberd_sm:get_session_pid(LUser, LServer, Resource)], is_pid(Pid)]
+                Pid <- [ejabberd_sm:get_session_pid(LUser, LServer, Resource)], is_pid(Pid), node(Pid) =:= node()]
     end.
 
 %% @doc Whether a user of a vhost has a session that has sent presence on another node. Cost: a look into a table, if

@@ -118,16 +118,16 @@ to_one(Job, Messages, Reader, Work) ->
 %% A service that does not want this says so with an error, which comes before the answer to what it is asked then.
 to_many(_Job, _Service, _Messages, []) ->
     taken;
-to_many(#{table := Table} = Job, Service, Messages, Readers) ->
+to_many(#{server_host := ServerHost} = Job, Service, Messages, Readers) ->
     Id = <<"twitter-", (p1_rand:get_string())/binary>>,
-    ok = twitter_outbox:await_refusal(Table, Id, self()),
+    ok = twitter_awaited:await(ServerHost, {error, Id}),
     Addresses = #addresses{list = [#address{type = bcc, jid = twitter_roster:bare(Reader)} || Reader <- Readers]},
     lists:foreach(fun(#message{sub_els = Els} = Message) ->
                           ejabberd_router:route(Message#message{id = Id, to = jid:make(Service),
                                                                 sub_els = Els ++ [Addresses]})
                   end, Messages),
     _ = twitter_courier:ask(Job, Service, get, #ping{}),
-    ok = twitter_outbox:await_no_refusal(Table, Id),
+    ok = twitter_awaited:forgo(ServerHost, {error, Id}),
     receive
         {refused, Id} -> refused
     after 0 ->

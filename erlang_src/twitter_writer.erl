@@ -22,7 +22,7 @@
 
 -include_lib("ejabberd/include/logger.hrl").
 
--export([new/1, run/3, run_here/3, stores/0, stores/2, collects/3, oldest/1, is_one/1, start_link/3]).
+-export([new/1, run/3, run_here/3, owner/2, stores/0, stores/2, collects/3, oldest/1, is_one/1, start_link/3]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2]).
 
 %% So often a worker is looked for, with so long a pause between.
@@ -83,6 +83,12 @@ call(Worker, Request, Tries) ->
             timer:sleep(?PAUSE_MS),
             call(Worker, Request, Tries - 1)
     end.
+
+%% @doc The node that puts the changes of that author in order.
+-spec owner(ServerHost :: binary(), Author :: twitter_nif:jid()) -> node().
+owner(ServerHost, Author) ->
+    {Number, _} = twitter_pool:worker(?MODULE, ServerHost, Author),
+    twitter_cluster:owner(ServerHost, Number).
 
 %% @doc A function that runs here is about to store a post. Returns the moment, in microseconds since 1970.
 -spec stores() -> non_neg_integer().

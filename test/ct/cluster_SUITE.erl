@@ -14,6 +14,7 @@
     nodes_that_have_read_before_see_changes/1,
     what_is_in_memory_is_forgotten_everywhere/1,
     two_clients_of_one_author_on_two_nodes/1,
+    readers_of_a_vhost_without_microblogs/1,
     who_was_removed_elsewhere_gets_nothing/1,
     one_message_for_each_node/1,
     an_account_deleted_elsewhere_is_gone/1,
@@ -24,6 +25,8 @@
 -define(FRIENDS, <<"/twitter/FriendsStream">>).
 -define(MINE, <<"/twitter/MyStream">>).
 -define(HOST, <<"localhost">>).
+%% It has no microblogs.
+-define(PLAIN_HOST, <<"plain.example">>).
 %% What is replicated at all is within milliseconds.
 -define(AWAIT_MS, 20_000).
 
@@ -41,6 +44,7 @@ groups() ->
         nodes_that_have_read_before_see_changes,
         what_is_in_memory_is_forgotten_everywhere,
         two_clients_of_one_author_on_two_nodes,
+        readers_of_a_vhost_without_microblogs,
         who_was_removed_elsewhere_gets_nothing,
         one_message_for_each_node,
         an_account_deleted_elsewhere_is_gone,
@@ -56,7 +60,10 @@ init_per_group(three_nodes, Config) -> start(Config, "three", [a, b, c]).
 start(Config, Folder, Names) ->
     Dir = filename:join(proplists:get_value(priv_dir, Config), Folder),
     ok = filelib:ensure_path(Dir),
-    twitter_clustered:start(lists:keystore(priv_dir, 1, Config, {priv_dir, Dir}), Names).
+    twitter_clustered:start(lists:keystore(priv_dir, 1, Config, {priv_dir, Dir}), Names, #{
+        hosts => [?HOST, ?PLAIN_HOST],
+        options => #{host_config => #{?PLAIN_HOST => #{modules => #{mod_blocking => #{}, mod_privacy => #{}, mod_roster => #{}}}}}
+    }).
 
 end_per_group(_Nodes, Config) ->
     twitter_clustered:stop(Config).
@@ -187,6 +194,22 @@ two_clients_of_one_author_on_two_nodes(Config) ->
 
 %%% Rights
 
+readers_of_a_vhost_without_microblogs(Config) ->
+    Alice = user(Config, <<"alice">>),
+    [Dave, Dan, Eve] = [user(Config, Name, ?PLAIN_HOST) || Name <- [<<"dave">>, <<"dan">>, <<"eve">>]],
+    [begin
+        ok = twitter_users:befriend(server(Config, a), Alice, Friend),
+        ok = twitter_clustered:await_contact(Config, Alice, Friend, both)
+    end || Friend <- [Dave, Dan]],
+    [OnA, OnB] = [login(Config, Name, Alice) || Name <- [a, b]],
+    [Readers, Strangers] = [[{Name, login(Config, Name, User)} || Name <- names(Config)] || User <- [Dave, Eve]],
+    DanOnB = login(Config, b, Dan),
+    ok = twitter_users:block(DanOnB, twitter_users:jid(Alice)),
+    _ = twitter_requests:publish(OnA, <<"1">>, <<"From a">>),
+    _ = twitter_requests:publish(OnB, <<"2">>, <<"From b">>),
+    [?assertEqual({Name, [<<"1">>, <<"2">>]}, {Name, ids(Config, Name, Reader)}) || {Name, Reader} <- Readers],
+    [?assertEqual([], ids(Config, Name, Stranger)) || {Name, Stranger} <- [{b, DanOnB} | Strangers]].
+
 who_was_removed_elsewhere_gets_nothing(Config) ->
     [Alice, Bob] = users(Config, [<<"alice">>, <<"bob">>]),
     Writers = [{Name, login(Config, Name, Alice)} || Name <- [a, b]],
@@ -201,13 +224,13 @@ who_was_removed_elsewhere_gets_nothing(Config) ->
             %% Removed on one node, added on the other, and the other way round.
             {Off, On} = case N rem 2 of 0 -> {a, b}; 1 -> {b, a} end,
             ok = set_contact(Config, Off, Alice, Bob, none),
-            ok = await_contact(Config, Alice, Bob, none),
+            ok = twitter_clustered:await_contact(Config, Alice, Bob, none),
             _ = twitter_requests:publish(OnA, <<Id/binary, "x">>, <<"Not for bob">>),
             _ = twitter_requests:publish(OnB, <<Id/binary, "y">>, <<"Not for bob">>),
             ?assertEqual([], posts(Config, b, Reader)),
             ?assertEqual([], twitter_reading:ids(Reader, ?FRIENDS)),
             ok = set_contact(Config, On, Alice, Bob, both),
-            ok = await_contact(Config, Alice, Bob, both),
+            ok = twitter_clustered:await_contact(Config, Alice, Bob, both),
             _ = twitter_requests:publish(OnA, Id, <<"For bob">>),
             ?assertMatch([{item, _, Id, _}], posts(Config, b, Reader)),
             ?assert(lists:member(Id, twitter_reading:ids(Reader, ?FRIENDS)))
@@ -226,8 +249,8 @@ an_account_deleted_elsewhere_is_gone(Config) ->
     ok = set_contact(Config, a, Bob, Alice, both),
     Again = twitter_users:register(server(Config, b), Name, ?HOST),
     ok = twitter_users:befriend(server(Config, a), Again, Bob),
-    ok = await_contact(Config, Again, Bob, both),
-    ok = await_contact(Config, Bob, Again, both),
+    ok = twitter_clustered:await_contact(Config, Again, Bob, both),
+    ok = twitter_clustered:await_contact(Config, Bob, Again, both),
     ?assertEqual([], twitter_reading:ids(Reader, <<"/twitter/MyFriends/", (twitter_users:jid(Again))/binary>>)),
     ?assertEqual([], twitter_reading:ids(login(Config, b, Again), ?MINE)).
 
@@ -304,19 +327,19 @@ server(Config, Name) ->
     twitter_clustered:server(Config, Name).
 
 user(Config, Name) ->
-    {User, Host} = twitter_users:fresh(server(Config, a), Name),
-    %% Past the cache, which would remember that he was not there.
-    ok = on_all_nodes(Config, true, fun(Server) ->
-        lists:member({User, Host}, twitter_server:call(Server, ejabberd_auth_mnesia, get_users, [Host, []]))
-    end),
-    {User, Host}.
+    user(Config, Name, ?HOST).
+
+user(Config, Name, Host) ->
+    User = twitter_users:fresh(server(Config, a), Name, Host),
+    ok = twitter_clustered:await_account(Config, User),
+    User.
 
 %% The first shares presence with all others.
 users(Config, Names) ->
     [First | Others] = Users = [user(Config, Name) || Name <- Names],
     [ok = twitter_users:befriend(server(Config, a), First, Other) || Other <- Others],
-    [ok = await_contact(Config, Each, First, both) || Each <- Others],
-    [ok = await_contact(Config, First, Each, both) || Each <- Others],
+    [ok = twitter_clustered:await_contact(Config, Each, First, both) || Each <- Others],
+    [ok = twitter_clustered:await_contact(Config, First, Each, both) || Each <- Others],
     Users.
 
 login(Config, Name, User) ->
@@ -330,31 +353,3 @@ ids(Config, Name, Client) ->
 
 set_contact(Config, Name, User, Contact, Subscription) ->
     twitter_users:set_contact(server(Config, Name), User, twitter_users:jid(Contact), Subscription).
-
-%% Returns when a roster says so on all nodes.
-await_contact(Config, {User, Host}, {Contact, ContactHost}, Subscription) ->
-    Key = {User, Host, {Contact, ContactHost, <<>>}},
-    on_all_nodes(Config, Subscription, fun(Server) ->
-        case twitter_server:call(Server, mnesia, dirty_read, [roster, Key]) of
-            [Row] -> element(6, Row);
-            [] -> none
-        end
-    end).
-
-%% In Mnesia a transaction of one node is over on the others a little later; in SQL all have it at once.
-on_all_nodes(Config, Expected, Look) ->
-    Names = names(Config),
-    Deadline = erlang:monotonic_time(millisecond) + ?AWAIT_MS,
-    case twitter_server:storage(server(Config, hd(Names))) of
-        mnesia -> lists:foreach(fun(Name) -> await(Expected, Look, Name, server(Config, Name), Deadline) end, Names);
-        _ -> ok
-    end.
-
-await(Expected, Look, Name, Server, Deadline) ->
-    case Look(Server) of
-        Expected ->
-            ok;
-        Found ->
-            erlang:monotonic_time(millisecond) < Deadline orelse error({never, Name, Expected, Found}),
-            await(Expected, Look, Name, Server, Deadline)
-    end.

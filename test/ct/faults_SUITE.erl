@@ -208,7 +208,7 @@ posts_of_other_nodes_wait_like_those_of_this_one(Config) ->
     [
         ok = twitter_server:call(Server, gen_server, call, [twitter_cluster_localhost, {told, [{post, #{
             host => <<"pubsub.localhost">>, author => Author, publisher => Publisher,
-            what => {item, Id, [#xmlel{name = <<"x">>}]}, bytes => 1000, at => none, stored => 1, began => 1, scope => sessions,
+            what => {item, Id, [#xmlel{name = <<"x">>}]}, bytes => 1000, at => none, stored => 1, began => 1, owed_by => 'n1@other.example',
             version => 1
         }}]}])
      || Id <- Ids

@@ -325,7 +325,7 @@ nothing_is_left_behind(Config) ->
     ok = finish(Config),
     [] = [Peer || {_, Domain} = Peer <- call(twitter_outbox, linked, Config, [?TABLE]), Domain =:= domain(Config)],
     [] = owed(Config),
-    [] = call(twitter_outbox, waiting, Config, [?TABLE, domain(Config)]).
+    [] = call(twitter_awaited, by, Config, [<<"localhost">>, {server, domain(Config)}]).
 
 no_error_but_of_killed_processes(Config) ->
     twitter_cases:no_error_but_of_killed_processes(Config).

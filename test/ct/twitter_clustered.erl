@@ -3,13 +3,13 @@
 -module(twitter_clustered).
 
 -export([start/2, start/3, stop/1, add/3, server/2, node/2, names/1, leave/2]).
--export([await_members/1, await_members/2, await_connected/1, split/2, heal/1, owner/3]).
+-export([await_members/1, await_members/2, await_connected/1, await_account/2, await_contact/4]).
+-export([split/2, heal/1, owner/3]).
 -export_type([name/0]).
 
 -type config() :: [{atom(), term()}].
 -type name() :: atom().
 
--define(HOST, <<"localhost">>).
 -define(JOIN_MS, 120_000).
 -define(AWAIT_MS, 30_000).
 -define(LOOK_MS, 20).
@@ -31,12 +31,13 @@ add(Config, Name, More) ->
     #{cookie := Cookie, options := Options, servers := Servers} = Nodes = cluster(Config),
     Node = list_to_atom(lists:concat(["n", twitter_server:free_port(), "@127.0.0.1"])),
     %% README.md tells admins to set that.
-    Modules = maps:merge(#{mod_roster => #{use_cache => false}}, maps:get(modules, Options, #{})),
+    Modules = lists:foldl(fun(Some, Others) -> maps:merge(Others, maps:get(modules, Some, #{})) end,
+                          #{mod_roster => #{use_cache => false}}, [Options, More]),
     First = [{Former, Server} || {Former, Server} <- lists:sublist(maps:values(Servers), 1)],
     Shared = maps:from_list([{shares, Server} || {_, Server} <- First]),
-    Own = maps:merge(Options#{modules => Modules}, maps:merge(Shared, More)),
+    Own = maps:merge(Options, maps:merge(Shared, More)),
     {ok, Server} = twitter_server:start(Own#{dir => proplists:get_value(priv_dir, Config), name => atom_to_list(Name),
-                                            distribution => {Node, Cookie}}),
+                                            modules => Modules, distribution => {Node, Cookie}}),
     Added = lists:keystore(cluster, 1, Config, {cluster, Nodes#{servers := Servers#{Name => {Node, Server}}}}),
     _ = [ok = join(Server, Former) || {Former, _} <- First],
     ok = await_members(Added),
@@ -72,6 +73,11 @@ cluster(Config) ->
 servers(Config) ->
     maps:get(servers, cluster(Config)).
 
+%% The vhost that is looked at.
+host(Config) ->
+    #{options := Options} = cluster(Config),
+    hd(maps:get(hosts, Options, [<<"localhost">>])).
+
 -spec names(config()) -> [name()].
 names(Config) ->
     maps:keys(servers(Config)).
@@ -96,16 +102,16 @@ await_members(Config) ->
 await_members(Config, Names) ->
     Nodes = lists:sort([node(Config, Name) || Name <- Names]),
     Deadline = erlang:monotonic_time(millisecond) + ?AWAIT_MS,
-    lists:foreach(fun(Name) -> await(server(Config, Name), Nodes, Deadline) end, Names).
+    lists:foreach(fun(Name) -> await(server(Config, Name), host(Config), Nodes, Deadline) end, Names).
 
-await(Server, Nodes, Deadline) ->
-    Found = try known(Server) catch _:Reason -> {error, Reason} end,
+await(Server, Host, Nodes, Deadline) ->
+    Found = try known(Server, Host) catch _:Reason -> {error, Reason} end,
     case Found of
         {Nodes, Nodes, true} ->
             ok;
         _ ->
             erlang:monotonic_time(millisecond) < Deadline orelse error({not_joined, Nodes, Found}),
-            receive after ?LOOK_MS -> await(Server, Nodes, Deadline) end
+            receive after ?LOOK_MS -> await(Server, Host, Nodes, Deadline) end
     end.
 
 %% @doc Returns when the plugin knows of all nodes on each, and has forgotten what it knew before, though their Mnesia may
@@ -114,29 +120,68 @@ await(Server, Nodes, Deadline) ->
 await_connected(Config) ->
     Nodes = lists:sort([node(Config, Name) || Name <- names(Config)]),
     Deadline = erlang:monotonic_time(millisecond) + ?AWAIT_MS,
-    lists:foreach(fun(Name) -> await_known(server(Config, Name), Nodes, Deadline) end, names(Config)),
+    lists:foreach(fun(Name) -> await_known(server(Config, Name), host(Config), Nodes, Deadline) end, names(Config)),
     %% What each has told the others lies before this in their queues; each answers that by forgetting once more.
     [
-        _ = twitter_server:call(server(Config, Name), sys, get_state, [twitter_cluster_localhost])
+        begin
+            Process = twitter_server:call(server(Config, Name), twitter_cluster, name, [host(Config)]),
+            twitter_server:call(server(Config, Name), sys, get_state, [Process])
+        end
      || _ <- [told, answered], Name <- names(Config)
     ],
     ok.
 
-await_known(Server, Nodes, Deadline) ->
-    case known(Server) of
+await_known(Server, Host, Nodes, Deadline) ->
+    case known(Server, Host) of
         {Nodes, _, _} ->
             ok;
         Found ->
             erlang:monotonic_time(millisecond) < Deadline orelse error({not_connected, Nodes, Found}),
-            receive after ?LOOK_MS -> await_known(Server, Nodes, Deadline) end
+            receive after ?LOOK_MS -> await_known(Server, Host, Nodes, Deadline) end
     end.
 
-known(Server) ->
+known(Server, Host) ->
     Own = twitter_server:call(Server, erlang, node, []),
-    Members = twitter_server:call(Server, twitter_cluster, members, [?HOST]),
+    Members = twitter_server:call(Server, twitter_cluster, members, [Host]),
     Running = twitter_server:call(Server, ejabberd_cluster, get_nodes, []),
-    IsServed = twitter_server:call(Server, twitter_service, all, [?HOST]) =/= [],
+    IsServed = twitter_server:call(Server, twitter_service, all, [Host]) =/= [],
     {lists:sort([Own | [node(Member) || Member <- Members]]), lists:sort(Running), IsServed}.
+
+%% @doc Returns when all nodes know that user. Past the cache, which would remember that he was not there.
+-spec await_account(config(), twitter_client:user()) -> ok.
+await_account(Config, {_, Host} = User) ->
+    on_all_nodes(Config, true, fun(Server) ->
+        lists:member(User, twitter_server:call(Server, ejabberd_auth_mnesia, get_users, [Host, []]))
+    end).
+
+%% @doc Returns when his roster says so of a contact on all nodes.
+-spec await_contact(config(), twitter_client:user(), Contact :: twitter_client:user(), Subscription :: atom()) -> ok.
+await_contact(Config, {User, Host}, {Contact, ContactHost}, Subscription) ->
+    Key = {User, Host, {Contact, ContactHost, <<>>}},
+    on_all_nodes(Config, Subscription, fun(Server) ->
+        case twitter_server:call(Server, mnesia, dirty_read, [roster, Key]) of
+            [Row] -> element(6, Row);
+            [] -> none
+        end
+    end).
+
+%% In Mnesia a transaction of one node is over on the others a little later; in SQL all have it at once.
+on_all_nodes(Config, Expected, Look) ->
+    Names = names(Config),
+    Deadline = erlang:monotonic_time(millisecond) + ?AWAIT_MS,
+    case twitter_server:storage(server(Config, hd(Names))) of
+        mnesia -> lists:foreach(fun(Name) -> await_row(Expected, Look, Name, server(Config, Name), Deadline) end, Names);
+        _ -> ok
+    end.
+
+await_row(Expected, Look, Name, Server, Deadline) ->
+    case Look(Server) of
+        Expected ->
+            ok;
+        Found ->
+            erlang:monotonic_time(millisecond) < Deadline orelse error({never, Name, Expected, Found}),
+            await_row(Expected, Look, Name, Server, Deadline)
+    end.
 
 %% @doc The network is split: no node of one side reaches one of the other.
 -spec split(config(), {[name()], [name()]}) -> ok.
@@ -176,6 +221,4 @@ heal(Config) ->
 %% @doc The node that puts the changes of an author in order, and whether it is this one's.
 -spec owner(config(), name(), Author :: binary()) -> node().
 owner(Config, Name, Author) ->
-    Server = server(Config, Name),
-    {Number, _} = twitter_server:call(Server, twitter_pool, worker, [twitter_writer, ?HOST, Author]),
-    twitter_server:call(Server, twitter_cluster, owner, [?HOST, Number]).
+    twitter_server:call(server(Config, Name), twitter_writer, owner, [host(Config), Author]).

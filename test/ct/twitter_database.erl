@@ -54,7 +54,7 @@ suites(Suites) ->
     case storage() of
         mnesia -> Suites;
         %% Several nodes cannot share one file.
-        sqlite -> Suites -- [cluster_SUITE, cluster_faults_SUITE | without_storage()];
+        sqlite -> Suites -- [cluster_SUITE, cluster_faults_SUITE, cluster_federation_SUITE | without_storage()];
         _ -> Suites -- without_storage()
     end.
 

@@ -1,5 +1,6 @@
 %%% Several private servers that talk to each other over real s2s with dialback, on loopback: NAME has the vhost
-%%% NAME.test and the service pubsub.NAME.test. They need neither root nor names on the machine.
+%%% NAME.test and the service pubsub.NAME.test. They need neither root nor names on the machine. NAME and NAME_MORE
+%%% are nodes of one cluster, see twitter_clustered; others try to connect to them in that order. There may be one.
 %%%
 %%% Each has its own name server, so that every connection from one to another goes through a cable of its own.
 -module(twitter_federation).
@@ -8,7 +9,7 @@
 -include_lib("stdlib/include/assert.hrl").
 
 -export([start/2, stock/0, stop/1, server/2, domain/1, service/1, names/1]).
--export([user/3, login/2, login/3, befriend/3, set_contact/4, server_of/2]).
+-export([user/3, login/2, login/3, login_on/3, befriend/3, set_contact/4, server_of/2]).
 -export([cable/3, cut/3, mend/3, route/3, settle/3, received/3, posts/3, await/3]).
 -export([different_secrets/1]).
 -export_type([name/0]).
@@ -32,20 +33,26 @@
 -spec start(config(), #{name() => map()}) -> config().
 start(Config, Wanted) ->
     Dir = proplists:get_value(priv_dir, Config),
-    Names = maps:keys(Wanted),
+    Names = lists:sort(maps:keys(Wanted)),
     Ports = maps:from_list([{Name, twitter_server:free_port()} || Name <- Names]),
-    Cables = maps:from_list([{{From, To}, twitter_cable:start(maps:get(To, Ports))} || From <- Names, To <- Names, From =/= To]),
-    Servers = maps:map(fun(Name, Options) -> started(Name, Options, Dir, Ports, Cables) end, Wanted),
-    Federation = #{servers => maps:map(fun(_, {Server, _}) -> Server end, Servers),
-                   name_servers => [NameServer || {_, NameServer} <- maps:values(Servers)],
+    Cables = maps:from_list([{{From, To}, twitter_cable:start(maps:get(To, Ports))}
+                             || From <- Names, To <- Names, domain(From) =/= domain(To)]),
+    Prepared = maps:map(fun(Name, Options) -> prepared(Name, Options, Dir, Ports, Cables) end, Wanted),
+    Domains = maps:groups_from_list(fun domain/1, Names),
+    {Servers, Started} = lists:foldl(fun(Domain, {Before, Known}) ->
+        {Some, Now} = started(maps:get(Domain, Domains), Prepared, Known),
+        {maps:merge(Before, Some), Now}
+    end, {#{}, Config}, maps:keys(Domains)),
+    Federation = #{servers => Servers,
+                   name_servers => [NameServer || {_, NameServer} <- maps:values(Prepared)],
                    cables => Cables},
-    [{federation, Federation} | Config].
+    [{federation, Federation} | Started].
 
-started(Name, Options, Dir, Ports, Cables) ->
+prepared(Name, Options, Dir, Ports, Cables) ->
     InetRc = filename:join([Dir, atom_to_list(Name), "inetrc"]),
-    Zone = maps:from_list([{domain(To), twitter_cable:port(Cable)} || {{From, To}, Cable} <- maps:to_list(Cables), From =:= Name]),
-    NameServer = twitter_names:start(Zone, InetRc),
-    {ok, Server} = twitter_server:start(Options#{
+    Reached = lists:sort([Cable || {{From, _}, _} = Cable <- maps:to_list(Cables), From =:= Name]),
+    Zone = maps:groups_from_list(fun({{_, To}, _}) -> domain(To) end, fun({_, Cable}) -> twitter_cable:port(Cable) end, Reached),
+    {Options#{
         dir => Dir,
         name => atom_to_list(Name),
         hosts => [domain(Name)],
@@ -53,8 +60,18 @@ started(Name, Options, Dir, Ports, Cables) ->
         env => [{"ERL_INETRC", unicode:characters_to_list(twitter_node:shown(Options, filename:absname(InetRc)))}],
         modules => maps:merge(#{mod_s2s_dialback => #{}}, maps:get(modules, Options, #{})),
         options => maps:merge(?CALM, maps:get(options, Options, #{}))
-    }),
-    {Server, NameServer}.
+    }, twitter_names:start(Zone, InetRc)}.
+
+started([Name], Prepared, Config) ->
+    #{Name := {Options, _}} = Prepared,
+    {ok, Server} = twitter_server:start(Options),
+    {#{Name => Server}, Config};
+started([First | _] = Names, Prepared, Config) ->
+    Clustered = lists:foldl(
+        fun(Name, Before) -> twitter_clustered:add(Before, Name, element(1, maps:get(Name, Prepared))) end,
+        twitter_clustered:start(Config, [], #{hosts => [domain(First)]}), Names
+    ),
+    {maps:from_list([{Name, twitter_clustered:server(Clustered, Name)} || Name <- Names]), Clustered}.
 
 %% @doc Options of a server without the plugin: it is the ejabberd of that Debian whose root the environment variable
 %% TWITTER_OTHER_EJABBERD names, else the installed one.
@@ -68,7 +85,8 @@ stock() ->
 -spec stop(config()) -> ok.
 stop(Config) ->
     #{servers := Servers, name_servers := NameServers, cables := Cables} = federation(Config),
-    lists:foreach(fun twitter_server:stop/1, maps:values(Servers)),
+    %% The first one of a cluster has made the database.
+    lists:foreach(fun twitter_server:stop/1, [Server || {_, Server} <- lists:reverse(lists:sort(maps:to_list(Servers)))]),
     lists:foreach(fun twitter_names:stop/1, NameServers),
     lists:foreach(fun twitter_cable:stop/1, maps:values(Cables)).
 
@@ -86,7 +104,8 @@ server(Config, Name) ->
 
 -spec domain(name()) -> binary().
 domain(Name) ->
-    <<(atom_to_binary(Name))/binary, ".test">>.
+    [Domain | _] = binary:split(atom_to_binary(Name), <<"_">>),
+    <<Domain/binary, ".test">>.
 
 -spec service(name()) -> binary().
 service(Name) ->
@@ -96,8 +115,12 @@ service(Name) ->
 %% other everything.
 -spec different_secrets(config()) -> ok.
 different_secrets(Config) ->
-    Secrets = [twitter_server:call(server(Config, Name), ejabberd_config, get_shared_key, []) || Name <- names(Config)],
-    ?assertEqual(length(Secrets), length(lists:usort(Secrets))).
+    Secrets = maps:from_list([{Name, twitter_server:call(server(Config, Name), ejabberd_config, get_shared_key, [])}
+                              || Name <- names(Config)]),
+    [?assertEqual({One, Other, domain(One) =:= domain(Other)},
+                  {One, Other, maps:get(One, Secrets) =:= maps:get(Other, Secrets)})
+     || One <- names(Config), Other <- names(Config)],
+    ok.
 
 %%% Users
 
@@ -114,16 +137,20 @@ login(Config, User) ->
 login(Config, User, Options) ->
     twitter_users:login(server_of(Config, User), User, Options).
 
-%% @doc The server of a user or client.
--spec server_of(config(), twitter_client:user() | twitter_client:client()) -> twitter_server:server().
-server_of(Config, Who) ->
-    server(Config, name_of(Config, Who)).
+%% @doc On that node of a cluster.
+-spec login_on(config(), name(), twitter_client:user()) -> twitter_client:client().
+login_on(Config, Name, User) ->
+    twitter_users:login(server(Config, Name), User, #{resource => atom_to_binary(Name)}).
 
-name_of(Config, Client) when is_pid(Client) ->
-    name_of(Config, twitter_cases:user(Client));
-name_of(Config, {_, Host}) ->
-    [Name] = [Name || Name <- names(Config), domain(Name) =:= Host],
-    Name.
+%% @doc The server of a user or client; of a cluster the first node.
+-spec server_of(config(), twitter_client:user() | twitter_client:client()) -> twitter_server:server().
+server_of(Config, Client) when is_pid(Client) ->
+    server_of(Config, twitter_cases:user(Client));
+server_of(Config, {_, Host}) ->
+    server(Config, hd(nodes_of(Config, Host))).
+
+nodes_of(Config, Host) ->
+    [Name || Name <- lists:sort(names(Config)), domain(Name) =:= Host, twitter_server:is_running(server(Config, Name))].
 
 %% @doc Both share presence: as their rosters say, from inside their servers.
 -spec befriend(config(), twitter_client:user(), twitter_client:user()) -> ok.
@@ -173,31 +200,23 @@ settle(Config, From, Client) ->
         <<"'><body>Anything else?</body></message>">>
     ])),
     #xmlel{} = twitter_client:expect(Client, fun(Stanza) -> fxml:get_tag_attr_s(<<"id">>, Stanza) =:= Mark end),
-    taken(Config, name_of(Config, Client)).
+    {_, Host} = twitter_cases:user(Client),
+    ok = with_plugin(Config, Host, fun(Server) -> twitter_server:call(Server, twitter_inbox, sync, [Host]) end),
+    with_plugin(Config, Host, fun(Server) -> twitter_server:settle(Server, <<"pubsub.", Host/binary>>) end).
 
-%% Those that have the plugin.
+%% All nodes have sent before any is asked for what it owes: that may be what another one was told.
 sent(Config, Name) ->
-    Server = server(Config, Name),
-    case has_plugin(Server) of
-        true ->
-            ok = twitter_server:settle(Server, service(Name)),
-            ok = twitter_server:call(Server, twitter_links, sync, [domain(Name)]);
-        false ->
-            ok
-    end.
+    ok = with_plugin(Config, domain(Name), fun(Server) -> twitter_server:settle(Server, service(Name)) end),
+    with_plugin(Config, domain(Name), fun(Server) -> twitter_server:call(Server, twitter_links, sync, [domain(Name)]) end).
 
-taken(Config, Name) ->
-    Server = server(Config, Name),
-    case has_plugin(Server) of
-        true ->
-            ok = twitter_server:call(Server, twitter_inbox, sync, [domain(Name)]),
-            ok = twitter_server:settle(Server, service(Name));
-        false ->
-            ok
-    end.
-
-has_plugin(Server) ->
-    twitter_server:call(Server, code, which, [mod_twitter]) =/= non_existing.
+with_plugin(Config, Host, Do) ->
+    lists:foreach(fun(Name) ->
+        Server = server(Config, Name),
+        case twitter_server:call(Server, code, which, [mod_twitter]) of
+            non_existing -> ok;
+            _ -> ok = Do(Server)
+        end
+    end, nodes_of(Config, Host)).
 
 %% @doc All events that a client was sent, when a server has nothing left to tell him. Takes what was received.
 -spec received(config(), From :: name(), twitter_client:client()) -> [#xmlel{}].

@@ -2,7 +2,7 @@
 -module(twitter_inside).
 
 -export([session/2, await_end/2, kill/2, await_other/3]).
--export([workers/2, worker/3, suspend/2, resume/2]).
+-export([workers/2, worker/3, suspend/2, resume/2, try_again/2]).
 
 %% @doc The process of a client's session, or of that with a full JID.
 -spec session(twitter_server:server(), twitter_client:client() | binary()) -> pid().
@@ -59,3 +59,12 @@ suspend(Server, Processes) ->
 -spec resume(twitter_server:server(), [pid() | atom()]) -> ok.
 resume(Server, Processes) ->
     lists:foreach(fun(Process) -> ok = twitter_server:call(Server, sys, resume, [Process]) end, Processes).
+
+%% @doc If that {@link twitter_link} waits until it tries again, it does so now. Returns how often in a row it had no answer.
+-spec try_again(twitter_server:server(), pid()) -> non_neg_integer().
+try_again(Server, Link) ->
+    State = twitter_server:call(Server, sys, get_state, [Link]),
+    %% As in its record.
+    {Failures, Timer} = {element(9, State), element(10, State)},
+    _ = [twitter_server:call(Server, erlang, send, [Link, {timeout, Timer, try_again}]) || is_reference(Timer)],
+    Failures.

@@ -6,8 +6,8 @@
 -export([start/2, stop/1]).
 -export([init/1, handle_call/3, handle_cast/2, handle_info/2, terminate/2]).
 
-%% The ports of domains; whatever is below a domain is at the same port.
--type zone() :: #{Domain :: binary() => inet:port_number()}.
+%% The ports of domains, those to be tried first before the others; whatever is below a domain is at the same ones.
+-type zone() :: #{Domain :: binary() => [inet:port_number()]}.
 
 %% @doc Starts one that knows this, and writes the file that makes an Erlang node ask it (ERL_INETRC).
 -spec start(zone(), InetRc :: file:filename()) -> pid().
@@ -62,10 +62,10 @@ answered(Question, Zone) ->
     inet_dns:make_msg([{header, Header}, {qdlist, [Query]}, {anlist, Answers}]).
 
 answers(srv, "_xmpp-server._tcp." ++ Host = Name, Zone) ->
-    Ports = [Port || {Domain, Port} <- maps:to_list(Zone), is_within(list_to_binary(Host), Domain)],
+    Found = [Ports || {Domain, Ports} <- maps:to_list(Zone), is_within(list_to_binary(Host), Domain)],
     %% Nobody is to remember it.
-    [inet_dns:make_rr([{domain, Name}, {class, in}, {type, srv}, {ttl, 0}, {data, {0, 0, Port, "localhost"}}])
-     || Port <- Ports];
+    [inet_dns:make_rr([{domain, Name}, {class, in}, {type, srv}, {ttl, 0}, {data, {Priority, 0, Port, "localhost"}}])
+     || Ports <- Found, {Priority, Port} <- lists:enumerate(Ports)];
 answers(_Type, _Name, _Zone) ->
     [].
 

@@ -143,7 +143,7 @@ fanout_shapes() ->
         [{F, [W | Rest]} || W <- [[] | Wrong], {F, Rest} <- [
             {arrive, [<<"bob">>, self(), <<>>]}, {leave, [<<"bob">>, self()]}, {sessions, [<<"bob">>]},
             {all_sessions, []}, {recipients, [Lines, Here, Hosts]}, {domains, []}, {next_portion, [Here]}, {recheck, [Lines]},
-            {hand_over, [0, <<>>, self(), []]}, {note_sent, [0, <<>>]}, {resume, []}]] ++
+            {hand_over, [0, <<>>, self(), []]}, {resume, []}]] ++
             [{arrive, [Online, W, self(), <<>>]} || W <- [[] | Wrong]] ++
             [{arrive, [Online, <<"bob">>, W, <<>>]} || W <- [[] | Wrong]] ++
             [{arrive, [Online, <<"bob">>, self(), W]} || W <- [[] | Wrong]] ++
@@ -153,8 +153,6 @@ fanout_shapes() ->
             [{recipients, [?AUTHOR, Lines, [W], Hosts]} || W <- Wrong] ++
             [{recipients, [?AUTHOR, Lines, Here, W]} || W <- Wrong] ++
             [{recipients, [?AUTHOR, Lines, Here, [W]]} || W <- [[] | Wrong]] ++
-            [{note_sent, [Long, W, <<>>]} || W <- [[] | Wrong]] ++
-            [{note_sent, [Long, 0, W]} || W <- [[] | Wrong]] ++
             [{hand_over, [Long, W, <<>>, self(), [x]]} || W <- [[] | Wrong]] ++
             [{hand_over, [Long, 0, W, self(), [x]]} || W <- [[] | Wrong]] ++
             [{hand_over, [Long, 0, <<>>, W, [x]]} || W <- [[] | Wrong]] ++
@@ -163,22 +161,23 @@ fanout_shapes() ->
     [] = [Call || {F, Args} = Call <- Calls, attempt(F, Args) =/= badarg],
     ok.
 
-%% Whatever is sent or noted, and whoever goes on: no session gets it twice.
+%% Whatever is sent, and whoever goes on: no session gets it twice.
 handed_over_once(Fanout, Lines, Here) ->
     Send = fun(Whom, Resource) -> twitter_nif:hand_over(Fanout, Whom, Resource, self(), [{Whom, 1}, {Whom, 2}]) end,
     true = Send(0, <<"phone">>),
     false = Send(0, <<"phone">>),
     true = Send(0, <<"desk">>),
-    false = twitter_nif:note_sent(Fanout, 0, <<"desk">>),
-    true = twitter_nif:note_sent(Fanout, 1, <<>>),
+    false = Send(0, <<"desk">>),
+    true = Send(1, <<>>),
     false = Send(0, <<"new">>),
     false = Send(author, <<"desk">>),
-    [{0, 1}, {0, 2}, {0, 1}, {0, 2}] = received(),
+    [{0, 1}, {0, 2}, {0, 1}, {0, 2}, {1, 1}, {1, 2}] = received(),
     ok = twitter_nif:resume(Fanout),
     ok = twitter_nif:recheck(Fanout, Lines),
     {portion, [{0, <<"eve">>, _, elsewhere}, {1, <<>>, _, elsewhere}]} = twitter_nif:next_portion(Fanout, Here),
-    false = twitter_nif:note_sent(Fanout, 0, <<>>),
-    true = twitter_nif:note_sent(Fanout, 1, <<>>),
+    false = Send(0, <<>>),
+    true = Send(1, <<>>),
+    [{1, 1}, {1, 2}] = received(),
     ok.
 
 received() ->

@@ -170,7 +170,13 @@ fn hand_over<'a>(
     session: LocalPid,
     messages: List<Term<'a>>,
 ) -> bool {
-    let is_new = hand(&fanout, whom, resource);
+    let is_new = {
+        let mut recipients = fanout.0.lock();
+        match whom {
+            Whom::Author => recipients.hand_to_author(resource),
+            Whom::Recipient(number) => recipients.hand(number, resource),
+        }
+    };
     if is_new {
         for message in messages.0 {
             // A session that has ended gets nothing.
@@ -178,19 +184,6 @@ fn hand_over<'a>(
         }
     }
     is_new
-}
-
-#[rustler::nif]
-fn note_sent(fanout: FanoutArc, whom: Whom, resource: &str) -> bool {
-    hand(&fanout, whom, resource)
-}
-
-fn hand(fanout: &FanoutArc, whom: Whom, resource: &str) -> bool {
-    let mut recipients = fanout.0.lock();
-    match whom {
-        Whom::Author => recipients.hand_to_author(resource),
-        Whom::Recipient(number) => recipients.hand(number, resource),
-    }
 }
 
 #[rustler::nif]

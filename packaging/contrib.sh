@@ -13,8 +13,8 @@ module=$out/mod_twitter
 rm -rf "$module"
 mkdir -p "$module/src" "$module/priv"
 # Debian calls the folders of ejabberd's libraries otherwise, and module_install knows no library by the name
-# of its folder; but it has all their folders of headers on its path.
-for source in erlang_src/*.erl; do
+# of its folder; but it has all their folders of headers on its path. It compiles what lies in src, and nothing below.
+for source in erlang_src/*/*.erl; do
     sed 's,^-include_lib("\(ejabberd\|xmpp\)/include/,-include(",' "$source" >"$module/src/${source##*/}"
 done
 install -m 644 "${CARGO_TARGET_DIR:-target}/release/libtwitter_nif.so" "$module/priv/twitter_nif.so"

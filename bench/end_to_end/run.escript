@@ -12,7 +12,7 @@
 -define(PLUGIN, "_build/default/lib/ejabberd_twitter/ebin").
 -define(OURS, "bench/end_to_end").
 %% The private servers of the tests.
--define(TESTS, "test/ct").
+-define(HARNESS, "test/harness").
 -define(SHARED, ["twitter_server", "twitter_config", "twitter_node", "twitter_yaml"]).
 
 main(Args) ->
@@ -35,7 +35,7 @@ main(Args) ->
     ok = filelib:ensure_dir(filename:join(Beams, "x")),
     true = code:add_patha(Beams),
     Sources =
-        [filename:join(?TESTS, Name ++ ".erl") || Name <- ?SHARED] ++
+        [filename:join(?HARNESS, Name ++ ".erl") || Name <- ?SHARED] ++
             filelib:wildcard(?OURS ++ "/*.erl"),
     Options = [debug_info, report, {outdir, Beams}],
     [{ok, _} = compile:file(Source, Options) || Source <- Sources],

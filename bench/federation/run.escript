@@ -25,8 +25,8 @@ main(Args) ->
     ok = filelib:ensure_dir(filename:join(Dir, "x")),
     true = code:add_patha(Dir),
     [
-        {ok, _} = compile:file(Source, [report, {outdir, Dir}, {i, "test/ct"}])
-     || Source <- filelib:wildcard("test/ct/twitter_*.erl") ++ ["bench/federation/crowd.erl"]
+        {ok, _} = compile:file(Source, [report, {outdir, Dir}])
+     || Source <- filelib:wildcard("test/harness/*.erl") ++ ["bench/federation/crowd.erl"]
     ],
     Sizes = case Args of [] -> [1000, 10_000]; _ -> [list_to_integer(Arg) || Arg <- Args] end,
     Config = twitter_federation:start([{priv_dir, Dir}], #{

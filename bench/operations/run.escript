@@ -25,8 +25,8 @@ main(Args) ->
     ok = filelib:ensure_dir(filename:join(Dir, "x")),
     true = code:add_patha(Dir),
     [
-        {ok, _} = compile:file(Source, [report, {outdir, Dir}, {i, "test/ct"}])
-     || Source <- filelib:wildcard("test/ct/twitter_*.erl") ++
+        {ok, _} = compile:file(Source, [report, {outdir, Dir}])
+     || Source <- filelib:wildcard("test/harness/*.erl") ++
             ["bench/operations/town.erl", "bench/end_to_end/bench_usage.erl"]
     ],
     Sizes = [Users | _] = sizes([list_to_integer(Arg) || Arg <- Args], [100_000, 10, 10]),

@@ -34,7 +34,7 @@ erlc_plugin() {
 
 erlc_tests() {
     mkdir -p "$work/tests" && erlc -Wall -Werror +warn_export_vars +warn_shadow_vars +warn_unused_import \
-        +warn_obsolete_guard -o "$work/tests" test/ct/*.erl bench/*/*.erl
+        +warn_obsolete_guard -o "$work/tests" test/ct/*.erl test/harness/*.erl bench/*/*.erl
 }
 
 python_bench() {
@@ -52,7 +52,7 @@ xref() {
 edoc() {
     local said
     said=$(erl -noinput -eval '
-        edoc:files(filelib:wildcard("erlang_src/*.erl"), [{dir, "'"$work/doc"'"}]),
+        edoc:files(filelib:wildcard("erlang_src/*/*.erl"), [{dir, "'"$work/doc"'"}]),
         halt().' 2>&1) && [ -z "$said" ] || { echo "$said"; return 1; }
 }
 

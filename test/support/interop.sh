@@ -34,7 +34,7 @@ done
 
 rm -rf "$work"
 mkdir -p "$work"
-erlc -o "$work" test/ct/twitter_failed.erl || die 'the hook does not compile'
+erlc -o "$work" test/harness/twitter_failed.erl || die 'the hook does not compile'
 
 # Ports are fixed in those tests, so they have a network of their own, in which no name server answers. The chroots of
 # matrix.sh have one.

@@ -1,6 +1,6 @@
 #!/usr/bin/env escript
 %%! +sbtu
-%%% run_ct.escript RESULT [SUITE... | SUITE CASE...]: compiles test/ct and runs all its suites, as many
+%%% run_ct.escript RESULT [SUITE... | SUITE CASE...]: compiles test/ct and test/harness and runs all suites, as many
 %%% at once as there are processors, or those that are named. Writes "PASSED FAILED" to the file RESULT,
 %%% and what did not pass, with the reason, to RESULT.failed.
 %%%
@@ -9,7 +9,7 @@
 
 -mode(compile).
 
--define(SOURCES, "test/ct").
+-define(SOURCES, "test/{ct,harness}").
 -define(BEAMS, "_build/ct/beams").
 -define(DATABASE, "test/support/private_database.py").
 -define(PLUGIN, "_build/default/lib/ejabberd_twitter/ebin").
@@ -61,7 +61,7 @@ failures(Beams) ->
 
 compile(Beams) ->
     Sources = filelib:wildcard(filename:join(?SOURCES, "*.erl")),
-    Options = [debug_info, report, nowarn_missing_spec, {outdir, Beams}, {i, ?SOURCES}],
+    Options = [debug_info, report, nowarn_missing_spec, {outdir, Beams}],
     Compiled = [compile:file(Source, Options) || Source <- Sources],
     Suites = [Module || {ok, Module} <- Compiled, is_suite(atom_to_list(Module))],
     {Suites, not lists:member(error, Compiled)}.

@@ -11,7 +11,7 @@
 
 main([]) ->
     ok = io:setopts([{encoding, unicode}]),
-    English = lists:usort(lists:flatmap(fun texts/1, filelib:wildcard(?SOURCES ++ "/*.erl"))),
+    English = lists:usort(lists:flatmap(fun texts/1, filelib:wildcard(?SOURCES ++ "/*/*.erl"))),
     Files = [filename:basename(File, ".msg") || File <- filelib:wildcard(?SOURCES ++ "/msgs/*")],
     Faults = [{"files", Files} || Files =/= ?LANGUAGES] ++ [{"texts in the sources", none} || English =:= []]
         ++ lists:append([faults(Language, English) || Language <- ?LANGUAGES]),

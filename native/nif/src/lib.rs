@@ -1,5 +1,5 @@
 //! `twitter_core` for the BEAM. Each function decodes its arguments, calls the core once and
-//! encodes the answer; `erlang_src/twitter_nif.erl` has their specs. Those of an index are in `index`.
+//! encodes the answer; `erlang_src/plugin/twitter_nif.erl` has their specs. Those of an index are in `index`.
 //!
 //! Schedulers: what takes a few microseconds whatever it is given runs on a normal one; what walks
 //! a list, a stream or a payload runs on a dirty CPU scheduler, because its caller sets the size; so

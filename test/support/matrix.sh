@@ -37,7 +37,10 @@ have_chroot() {
     done
     [ ! -f "$root/etc/compat-chroot" ] || return 0
     say "$release: making $root, which takes some minutes"
-    timeout 900 "$compat/make-chroot.sh" "$release" "$root" >"$log" 2>&1 || rc=$?
+    : >"$log"
+    # If it cannot be installed, make-chroot.sh says that it is not there.
+    command -v debootstrap >/dev/null || test/support/install_packages.sh --without-rust debootstrap >>"$log" 2>&1
+    timeout 900 "$compat/make-chroot.sh" "$release" "$root" >>"$log" 2>&1 || rc=$?
     [ $rc -ne 0 ] || return 0
     [ $rc -ne 124 ] || echo 'it was not done after 15 minutes' >>"$log"
     say "$release: the chroot could not be made, says $log:"

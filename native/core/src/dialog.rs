@@ -19,7 +19,7 @@ pub use table::{Dialogs, Owner, Refusal, Taken, LIFETIME, MAX_DIALOGS, MAX_OF_ON
 
 use crate::jid::BareJid;
 use crate::settings::Until;
-use crate::title::one_line;
+use crate::title::shows_something;
 
 /// What a client asks for with a form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,11 +89,6 @@ pub enum Mistake {
     Form,
     /// A field is missing, there more than once, or has no such value.
     Field(&'static str),
-}
-
-/// Whether a person would see anything of it.
-fn shows_something(text: &str) -> bool {
-    !one_line(text).is_empty()
 }
 
 #[cfg(test)]

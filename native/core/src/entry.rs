@@ -5,8 +5,8 @@
 
 use minidom::Element;
 
-use crate::post::shows_something;
-use crate::prose::{of_html, of_xhtml};
+use crate::prose::{all_text, of_html, of_xhtml};
+use crate::title::shows_something;
 
 pub(crate) const ATOM: &str = "http://www.w3.org/2005/Atom";
 
@@ -39,7 +39,7 @@ fn best(entry: &Element, name: &str) -> String {
     texts
         .into_iter()
         .map(|(kind, child)| match kind {
-            Kind::Text => crate::post::all_text(child),
+            Kind::Text => all_text(child),
             Kind::Xhtml => of_xhtml(child),
             Kind::Html => of_html(&child.text()),
         })

@@ -2,12 +2,12 @@
 
 use std::panic::catch_unwind;
 
-use minidom::{Element, Node};
+use minidom::Element;
 
 use crate::entry::{self, Words, ATOM};
 use crate::failpoints::point;
-use crate::prose::of_xhtml;
-use crate::title::{one_line, plain};
+use crate::prose::{all_text, of_xhtml};
+use crate::title::{one_line, plain, shows_something};
 use crate::xml::{is_too_deep, stands_alone};
 
 pub use crate::xml::MAX_DEPTH;
@@ -188,31 +188,6 @@ fn other_text(element: &Element) -> String {
         .map(all_text)
         .filter(|text| shows_something(text))
         .unwrap_or_else(|| all_text(element))
-}
-
-pub(crate) fn shows_something(text: &str) -> bool {
-    !one_line(text).is_empty()
-}
-
-/// All character data below the element, blocks separated by spaces. Recursion is bounded by
-/// [`MAX_DEPTH`], which the caller has checked.
-pub(crate) fn all_text(element: &Element) -> String {
-    fn collect(element: &Element, out: &mut String) {
-        for node in element.nodes() {
-            match node {
-                Node::Text(text) => out.push_str(text),
-                Node::Element(child) => {
-                    if !out.is_empty() && !out.ends_with(char::is_whitespace) {
-                        out.push(' ');
-                    }
-                    collect(child, out);
-                }
-            }
-        }
-    }
-    let mut text = String::new();
-    collect(element, &mut text);
-    text.trim().to_owned()
 }
 
 /// For XML that cannot be read as a tree: the name of its first element.

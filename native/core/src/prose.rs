@@ -10,6 +10,27 @@ use crate::markup::{attributes, decode, pieces, Piece};
 /// Where a link may lead that is worth its address; without the scheme the others lead nowhere.
 const SCHEMES: [&str; 4] = ["https://", "http://", "mailto:", "xmpp:"];
 
+/// All character data below an element of any kind, blocks separated by spaces. Cost: O(bytes). Recursion is as deep as
+/// the element, which the caller bounds.
+pub(crate) fn all_text(element: &Element) -> String {
+    fn collect(element: &Element, out: &mut String) {
+        for node in element.nodes() {
+            match node {
+                Node::Text(text) => out.push_str(text),
+                Node::Element(child) => {
+                    if !out.is_empty() && !out.ends_with(char::is_whitespace) {
+                        out.push(' ');
+                    }
+                    collect(child, out);
+                }
+            }
+        }
+    }
+    let mut text = String::new();
+    collect(element, &mut text);
+    text.trim().to_owned()
+}
+
 /// The text of what is inside of an element of XHTML. Cost: O(bytes). Recursion is as deep as the element, which
 /// the caller bounds.
 pub(crate) fn of_xhtml(element: &Element) -> String {

@@ -73,6 +73,11 @@ pub fn one_line(text: &str) -> String {
     line
 }
 
+/// Whether a person would see anything of it. Cost: O(bytes).
+pub(crate) fn shows_something(text: &str) -> bool {
+    !one_line(text).is_empty()
+}
+
 /// The text as a message after the address of its author: with its line breaks, but without control
 /// characters and without those that turn text around, and beginning with something to see.
 /// Cost: O(bytes).

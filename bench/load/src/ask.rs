@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use memchr::memmem::find_iter;
 use serde_json::{json, Value};
 
-use crate::acks;
 use crate::command::{Read, Request, Role};
 use crate::crowd::{Crowd, Listener};
 use crate::failure::Failure;
@@ -95,7 +94,7 @@ impl Answers {
 impl Listener for Answers {
     fn received(&mut self, member: &mut Member, bytes: &[u8]) -> Result<(), Failure> {
         if member.role == Role::Follower {
-            return acks::received(member, bytes);
+            return member.acknowledge(bytes);
         }
         self.bytes = self.bytes.saturating_add(bytes.len());
         member.inbox.push(bytes);

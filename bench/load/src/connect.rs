@@ -9,6 +9,7 @@ use crate::crowd::{Crowd, Listener};
 use crate::failure::Failure;
 use crate::login::Step;
 use crate::member::Member;
+use crate::silence::quiet;
 use crate::usage::cpu_us;
 
 /// How long nothing must come after a login.
@@ -56,34 +57,6 @@ pub fn run(crowd: &mut Crowd, connect: &Connect) -> Result<Value, Failure> {
     }
     let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     Ok(json!({ "ready": connect.count, "took_ms": took, "cpu_us": cpu_us()? }))
-}
-
-/// Returns when nothing has come for so long. What comes is thrown away.
-pub fn settle(crowd: &mut Crowd, quiet_ms: u64) -> Result<Value, Failure> {
-    quiet(crowd, &mut Deaf, quiet_ms)?;
-    Ok(json!({ "quiet_ms": quiet_ms }))
-}
-
-/// Waits for a silence.
-pub fn quiet(crowd: &mut Crowd, listener: &mut impl Listener, ms: u64) -> Result<(), Failure> {
-    let silence = Duration::from_millis(ms);
-    let mut last = Instant::now();
-    while last.elapsed() < silence {
-        let left = silence.saturating_sub(last.elapsed());
-        if crowd.pump(listener, left)? > 0 {
-            last = Instant::now();
-        }
-    }
-    Ok(())
-}
-
-/// Does not listen, but acknowledges.
-struct Deaf;
-
-impl Listener for Deaf {
-    fn received(&mut self, member: &mut Member, bytes: &[u8]) -> Result<(), Failure> {
-        crate::acks::received(member, bytes)
-    }
 }
 
 struct Logins<'a> {

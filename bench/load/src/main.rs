@@ -9,11 +9,13 @@ mod ask;
 mod command;
 mod connect;
 mod crowd;
+mod enable;
 mod failure;
 mod iqs;
 mod login;
 mod member;
 mod publish;
+mod silence;
 mod spot;
 mod tally;
 mod usage;
@@ -43,8 +45,8 @@ fn main() -> Result<(), Failure> {
 fn answer(crowd: &mut Crowd, line: &str) -> Result<Value, Failure> {
     match serde_json::from_str(line)? {
         Command::Connect(connect) => connect::run(crowd, &connect),
-        Command::Acknowledge => acks::enable(crowd),
-        Command::Settle { quiet_ms } => connect::settle(crowd, quiet_ms),
+        Command::Acknowledge => enable::run(crowd),
+        Command::Settle { quiet_ms } => silence::settle(crowd, quiet_ms),
         Command::Publish(publish) => publish::run(crowd, &publish),
         Command::Request(request) => ask::repeat(crowd, &request),
         Command::Read(read) => ask::read(crowd, &read),

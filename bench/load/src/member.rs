@@ -70,6 +70,14 @@ impl Member {
         Ok(())
     }
 
+    /// Counts what has come, and answers the server, if he uses stream management.
+    pub fn acknowledge(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        match self.acks.as_mut().and_then(|acks| acks.answer(bytes)) {
+            Some(answer) => self.send(&answer),
+            None => Ok(()),
+        }
+    }
+
     /// Answers the server's question for this client's features; other IQs are not for it.
     pub fn tell_features(&mut self, iq: &Iq, info: &str) -> Result<(), Failure> {
         if iq.kind != "get" || !iq.text.contains("disco#info") {

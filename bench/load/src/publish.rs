@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{json, Value};
 
-use crate::acks;
 use crate::command::{Publish, Role};
-use crate::connect::quiet;
 use crate::crowd::{Crowd, Listener};
 use crate::failure::Failure;
 use crate::member::Member;
+use crate::silence::quiet;
 use crate::spot::Word;
 use crate::tally::Faults;
 use crate::usage::cpu_us;
@@ -193,6 +192,6 @@ impl Listener for Series {
         }
         self.bytes = self.bytes.saturating_add(bytes.len());
         self.deliveries(member, bytes);
-        acks::received(member, bytes)
+        member.acknowledge(bytes)
     }
 }

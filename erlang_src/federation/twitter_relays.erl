@@ -16,7 +16,8 @@
 -define(USUAL, 50).
 -define(MAX_MISSED, 1000).
 
--type missed() :: none | {since, twitter_outbox:moment() | none}.
+%% Of what lies between the version that the server had and the one that it should have had.
+-type missed() :: none | {between, twitter_outbox:moment() | none, twitter_outbox:moment()}.
 
 %% @doc Returns when the server has recorded all of it; what was recorded is noted after each stanza.
 -spec send(twitter_courier:job(), Service :: binary(), twitter_outbox:work()) -> ok.
@@ -24,8 +25,8 @@ send(Job, Service, #{changes := Changes} = Work) ->
     case all(Job, Service, Work, none) of
         none ->
             tell_nobody(Job, Service);
-        {since, Since} ->
-            Lacking = #{changes => lacking(Job, Since, Changes), since => none, again => none, 'after' => none,
+        {between, Since, Until} ->
+            Lacking = #{changes => lacking(Job, Since, Until, Changes), since => none, again => none, 'after' => none,
                         sent_to => <<>>},
             ok = twitter_courier:note(Job, Lacking),
             %% If it lacks anything still, there will be another post.
@@ -33,9 +34,10 @@ send(Job, Service, #{changes := Changes} = Work) ->
             ok
     end.
 
-%% What has a version greater than `Since', or what is usual.
-lacking(#{host := Host, author := Author}, Since, Sent) ->
-    All = lists:sort([{Version, Id} || {Id, Version} <- twitter_store:versions(Host, Author)]),
+%% What has a version greater than `Since', or what is usual. What was changed after `Until' is owed by itself: sent here, it
+%% would be known when it is to be pushed.
+lacking(#{host := Host, author := Author}, Since, Until, Sent) ->
+    All = lists:sort([{Version, Id} || {Id, Version} <- twitter_store:versions(Host, Author), Version =< Until]),
     {Lacking, Max} = case Since of
                          none -> {All, ?USUAL};
                          _ -> {[Post || {Version, _} = Post <- All, Version > Since], ?MAX_MISSED}
@@ -55,7 +57,7 @@ all(Job, Service, #{changes := Changes, 'after' := After} = Work, Missed) ->
     Next = Work#{changes := Left, 'after' := Last},
     ok = twitter_courier:note(Job, Next),
     all(Job, Service, Next, case {Missed, Answer} of
-                                {none, {missed, Since}} -> {since, Since};
+                                {none, {missed, Since}} -> {between, Since, After};
                                 _ -> Missed
                             end).
 

@@ -12,6 +12,7 @@
     it_goes_to_nobody_else/1,
     it_is_found_where_it_was_heard/1,
     edits_and_retractions_follow/1,
+    what_is_edited_at_once_is_pushed/1,
     one_stanza_for_all_readers_of_a_server/1,
     each_reader_of_a_stock_server_gets_it_once/1,
     who_is_blocked_finds_nothing/1,
@@ -44,6 +45,7 @@ all() ->
         it_goes_to_nobody_else,
         it_is_found_where_it_was_heard,
         edits_and_retractions_follow,
+        what_is_edited_at_once_is_pushed,
         one_stanza_for_all_readers_of_a_server,
         each_reader_of_a_stock_server_gets_it_once,
         who_is_blocked_finds_nothing,
@@ -163,6 +165,24 @@ edits_and_retractions_follow(Config) ->
     ok = twitter_requests:purge(Alice),
     ok = twitter_federation:settle(Config, a, Bob),
     ?assertEqual([], twitter_reading:entries(Bob, ?FRIENDS)).
+
+%% A server that is told of the edit first finds that it has missed something. What comes after that has to be pushed all
+%% the same.
+what_is_edited_at_once_is_pushed(Config) ->
+    {Alice, Readers} = friends(Config, [{b, <<"bob">>}, {c, <<"carol">>}]),
+    Author = twitter_client:bare(Alice),
+    Ids = [integer_to_binary(Number) || Number <- lists:seq(1, 20)],
+    [begin
+        _ = twitter_requests:publish(Alice, Id, <<"Frist">>),
+        _ = twitter_requests:publish(Alice, Id, <<"First">>),
+        _ = twitter_requests:publish(Alice, <<Id/binary, "x">>, <<"Gone">>),
+        ok = twitter_requests:retract(Alice, <<Id/binary, "x">>)
+    end || Id <- Ids],
+    [begin
+        Pushed = twitter_federation:posts(Config, a, Reader),
+        ?assertEqual([], Ids -- [Id || {item, Of, Id, [{xmlcdata, <<"First">>}]} <- Pushed, Of =:= Author])
+    end || Reader <- Readers],
+    ?assertEqual([{Author, Id, <<"First">>} || Id <- Ids], twitter_reading:entries(hd(Readers), ?FRIENDS)).
 
 one_stanza_for_all_readers_of_a_server(Config) ->
     {Alice, Readers} = friends(Config, [{b, <<"bob">>}, {b, <<"bea">>}, {b, <<"ben">>}]),

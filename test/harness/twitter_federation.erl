@@ -194,15 +194,20 @@ route(Config, Name, Stanza) ->
 -spec settle(config(), From :: name(), twitter_client:client()) -> ok.
 settle(Config, From, Client) ->
     ok = sent(Config, From),
+    %% From each node of it, that may have sent the last.
+    lists:foreach(fun(Name) -> ok = mark(Config, Name, Client) end, nodes_of(Config, domain(From))),
+    {_, Host} = twitter_cases:user(Client),
+    ok = with_plugin(Config, Host, fun(Server) -> twitter_server:call(Server, twitter_inbox, sync, [Host]) end),
+    with_plugin(Config, Host, fun(Server) -> twitter_server:settle(Server, <<"pubsub.", Host/binary>>) end).
+
+mark(Config, From, Client) ->
     Mark = integer_to_binary(erlang:unique_integer([positive])),
     ok = route(Config, From, iolist_to_binary([
         <<"<message from='">>, service(From), <<"' to='">>, twitter_client:jid(Client), <<"' id='">>, Mark,
         <<"'><body>Anything else?</body></message>">>
     ])),
     #xmlel{} = twitter_client:expect(Client, fun(Stanza) -> fxml:get_tag_attr_s(<<"id">>, Stanza) =:= Mark end),
-    {_, Host} = twitter_cases:user(Client),
-    ok = with_plugin(Config, Host, fun(Server) -> twitter_server:call(Server, twitter_inbox, sync, [Host]) end),
-    with_plugin(Config, Host, fun(Server) -> twitter_server:settle(Server, <<"pubsub.", Host/binary>>) end).
+    ok.
 
 %% All nodes have sent before any is asked for what it owes: that may be what another one was told.
 sent(Config, Name) ->

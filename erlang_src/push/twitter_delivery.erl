@@ -45,8 +45,8 @@ to_own(Delivery, #jid{lresource = Publisher}, #jid{luser = LUser, lserver = LSer
 
 %% @doc To these recipients, but for those whom the author blocks or who block him.
 -spec to_recipients(delivery(), [recipient()]) -> ok.
-to_recipients(#delivery{author = #jid{luser = LUser, lserver = LServer}} = Delivery, Recipients) ->
-    AuthorMayBlock = twitter_blocks:may_block(LUser, LServer),
+to_recipients(#delivery{author = Author} = Delivery, Recipients) ->
+    AuthorMayBlock = twitter_blocks:may_have_list(Author),
     Blockers = maps:from_list([{Host, twitter_blocks:blockers(Host)} || Host <- ejabberd_option:hosts()]),
     counted(Delivery,
             lists:foldl(fun({Number, User, Server, Sessions}, Sent) ->

@@ -59,8 +59,7 @@ friends(#{jid := Jid, who := Reader, service := Service}, Node) ->
                         {stream, friends} -> twitter_store:authors(Host);
                         my_friends -> twitter_roster:users(ServerHost)
                     end,
-            [{User, User} || User <- lists:sort(Users),
-                             twitter_roster:may_see(Reader, jid:decode(User))]
+            [{User, User} || User <- lists:sort(twitter_roster:who_may_be_seen(Reader, Users))]
     end.
 
 friend(#{jid := Jid, who := Reader}, Friend) ->

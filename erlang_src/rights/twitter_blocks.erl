@@ -3,7 +3,9 @@
 -module(twitter_blocks).
 -behaviour(twitter_watch).
 
--export([blockers/1, may_block/2, may_block/3]).
+-include_lib("xmpp/include/xmpp.hrl").
+
+-export([blockers/1, may_block/2, may_block/3, who_may_block/3, may_have_list/1]).
 -export_type([blockers/0]).
 -export([subject/0, begun/0, matters/1, changes/2, changed/2, ended/1]).
 
@@ -28,6 +30,29 @@ may_block(LUser, LServer, {ok, Table}) ->
     end;
 may_block(_LUser, _LServer, error) ->
     true.
+
+%% @doc Of a vhost's users those who may block this reader, as far as it is cheap to know: of all others it is sure that they do
+%% not.
+-spec who_may_block(LServer :: binary(), Authors :: [twitter_nif:jid()], Reader :: jid:jid()) -> [twitter_nif:jid()].
+who_may_block(LServer, Authors, Reader) ->
+    case blockers(LServer) of
+        %% It is looked up for each.
+        {ok, _} ->
+            Authors;
+        error ->
+            case twitter_sql_rights:who_may_block(LServer, Authors, Reader) of
+                {ok, Some} -> Some;
+                error -> Authors
+            end
+    end.
+
+%% @doc `false' if this user of this server has no default privacy list.
+-spec may_have_list(jid:jid()) -> boolean().
+may_have_list(#jid{luser = LUser, lserver = LServer}) ->
+    case blockers(LServer) of
+        {ok, _} = Known -> may_block(LUser, LServer, Known);
+        error -> twitter_sql_rights:may_have_list(LUser, LServer)
+    end.
 
 %% @private mod_last and mod_pres_counter have nothing to say about messages, nor about the presence of
 %% somebody who is there.

@@ -1,6 +1,6 @@
 %%% @doc Whom an author's roster lets see his presence. Where rosters are in Mnesia and nobody else adds
 %%% to them, what was read there is remembered in the core until it changes; everywhere else ejabberd is
-%%% asked each time.
+%%% asked each time, or SQL for many at once ({@link twitter_sql_rights}).
 -module(twitter_rights).
 -behaviour(twitter_watch).
 
@@ -61,8 +61,10 @@ who_let_see(ServerHost, Authors, Reader) ->
                        Known =:= true
                            orelse Known =:= unknown andalso read(Rosters, Author, LReader, Name)];
         error ->
-            [Author || Author <- Authors,
-                       twitter_roster:lets_see(twitter_roster:bare(Author), Reader)]
+            case twitter_sql_rights:who_let_see(ServerHost, Authors, Reader) of
+                {ok, Some} -> Some;
+                error -> [Author || Author <- Authors, twitter_roster:lets_see(twitter_roster:bare(Author), Reader)]
+            end
     end.
 
 %% @doc Forgets what is remembered.

@@ -5,7 +5,7 @@
 
 -include_lib("xmpp/include/xmpp.hrl").
 
--export([friends/1, friend/2, may_see/2, is_blocked/2, hides/2, refuses/2, lets_see/2, sees/2, lines/1, users/1]).
+-export([friends/1, friend/2, who_may_be_seen/2, may_see/2, is_blocked/2, hides/2, refuses/2, lets_see/2, sees/2, lines/1, users/1]).
 -export([count_readers/1, readers/2, domains/1]).
 -export([is_local/1, is_local_author/1, bare/1]).
 -export_type([reader/0]).
@@ -19,20 +19,35 @@
 friends(Reader) ->
     ok = twitter_watch:sync(),
     Contacts = contacts(jid(Reader)),
-    Open = [Contact || Contact <- who_let_see([Contact || {Contact, _} <- Contacts], jid(Reader)),
-                       not is_blocked(Reader, bare(Contact))],
-    IsOpen = sets:from_list(Open, [{version, 2}]),
-    [Friend || {Contact, _} = Friend <- Contacts, sets:is_element(Contact, IsOpen)].
+    IsOpen = maps:from_keys(who_may_be_seen(Reader, [Contact || {Contact, _} <- Contacts]), true),
+    [Friend || {Contact, _} = Friend <- Contacts, is_map_key(Contact, IsOpen)].
+
+%% @doc Of some authors those whose presence the reader may see: of each as {@link may_see/2}. To be called after {@link
+%% twitter_watch:sync/0}.
+-spec who_may_be_seen(reader(), [twitter_nif:jid()]) -> [twitter_nif:jid()].
+who_may_be_seen(Reader, Authors) ->
+    Letting = who_let_see(Authors, jid(Reader)),
+    MayBlock = by_vhost(Letting, fun(Server, Local) -> twitter_blocks:who_may_block(Server, Local, jid(Reader)) end),
+    MayHide = maps:from_keys(MayBlock, true),
+    MayRefuse = may_refuse(Reader),
+    [Author || Author <- Letting,
+               not (is_map_key(Author, MayHide) andalso hides(bare(Author), jid(Reader))),
+               not (MayRefuse andalso refuses(Reader, bare(Author)))].
 
 %% Of the author's roster, if he lives here; elsewhere it is his server's business, and the reader's own
 %% has been asked.
 who_let_see(Authors, Reader) ->
-    ByServer = maps:groups_from_list(fun(Author) -> (bare(Author))#jid.lserver end, Authors),
     Bare = jid:remove_resource(Reader),
-    lists:append([case lists:member(Server, ejabberd_option:hosts()) of
-                      true -> twitter_rights:who_let_see(Server, Local, Bare);
-                      false -> Local
-                  end || {Server, Local} <- maps:to_list(ByServer)]).
+    [Author || Author <- Authors, not is_of_vhost(Author)]
+        ++ by_vhost(Authors, fun(Server, Local) -> twitter_rights:who_let_see(Server, Local, Bare) end).
+
+is_of_vhost(Author) ->
+    lists:member((bare(Author))#jid.lserver, ejabberd_option:hosts()).
+
+%% Of the authors of each vhost some.
+by_vhost(Authors, Some) ->
+    Vhosts = maps:groups_from_list(fun(Author) -> (bare(Author))#jid.lserver end, lists:filter(fun is_of_vhost/1, Authors)),
+    lists:append([Some(Server, Local) || {Server, Local} <- maps:to_list(Vhosts)]).
 
 %% @doc The name of that contact, if he is one of them.
 -spec friend(reader(), Contact :: twitter_nif:jid()) -> {ok, Name :: binary()} | none.
@@ -69,7 +84,7 @@ is_blocked(Reader, Author) ->
 %% (XEP-0016): posts are of the user as a whole, and an active list is of a session, which they outlive.
 -spec hides(Author :: jid:jid(), Reader :: jid:jid()) -> boolean().
 hides(Author, Reader) ->
-    may_block(Author) andalso denies(Author, Author, #presence{from = Author, to = Reader}, out).
+    may_hide(Author) andalso denies(Author, Author, #presence{from = Author, to = Reader}, out).
 
 %% @doc Whether the reader does not want to see the author: his list lets in either no presence or no
 %% messages, as which posts come. If a list is active in his session it counts there, and the default list
@@ -77,12 +92,21 @@ hides(Author, Reader) ->
 -spec refuses(reader(), Author :: jid:jid()) -> boolean().
 refuses(Reader, Author) ->
     To = jid(Reader),
-    may_block(To) andalso
+    may_refuse(Reader) andalso
         (denies(Reader, To, #presence{from = Author, to = To}, in)
          orelse denies(Reader, To, #message{from = Author, to = To, type = headline}, in)).
 
+%% What is known of all is looked at first.
 may_block(#jid{luser = LUser, lserver = LServer} = Who) ->
     is_local(Who) andalso twitter_blocks:may_block(LUser, LServer).
+
+may_hide(Author) ->
+    may_block(Author) andalso twitter_blocks:may_have_list(Author).
+
+%% By the list that is active in his session, or his default list.
+may_refuse(Reader) ->
+    To = jid(Reader),
+    may_block(To) andalso (active_list(Reader) =/= none orelse twitter_blocks:may_have_list(To)).
 
 denies(Who, #jid{lserver = LServer} = Jid, Packet, Direction) ->
     %% To a hook that fails nobody is blocked.
@@ -109,14 +133,15 @@ count_readers(Author) ->
     Readers = [jid:make(User, Server) || {User, Server, _Name, Subscription} <- lines(Author),
                                          Subscription =:= from orelse Subscription =:= both],
     ok = twitter_watch:sync(),
-    length([Reader || Reader <- Readers, not hides(Author, Reader)]).
+    MayHide = may_hide(Author),
+    length([Reader || Reader <- Readers, not (MayHide andalso hides(Author, Reader))]).
 
 %% @doc The contacts on another server who may see a local author now.
 -spec readers(Author :: jid:jid(), Domain :: binary()) -> [twitter_nif:jid()].
 readers(Author, Domain) ->
     ok = twitter_watch:sync(),
     Readers = twitter_rights:readers(Author, Domain),
-    case may_block(Author) of
+    case may_hide(Author) of
         true -> [Reader || Reader <- Readers, not hides(Author, bare(Reader))];
         false -> Readers
     end.

@@ -1,5 +1,5 @@
 %%% What the microblog costs a database: how many statements. With Mnesia this runs on SQLite all the same.
-%%% ejabberd's caches are on, as they are unless an admin turns them off.
+%%% ejabberd's caches are on, as they are unless an admin turns them off, but in the last cases.
 -module(queries_SUITE).
 
 -include_lib("stdlib/include/assert.hrl").
@@ -12,6 +12,9 @@
     a_post_costs_the_same_among_many_posts/1,
     a_stream_that_is_not_in_memory_costs_one/1,
     posts_that_are_not_in_memory_cost_one/1,
+    without_caches_a_page_costs_the_same_for_many_friends/1,
+    with_small_caches_a_page_costs_the_same_for_many_friends/1,
+    without_caches_a_post_costs_a_few_for_each_follower/1,
     no_error_was_logged/1
 ]).
 
@@ -33,6 +36,9 @@ all() ->
         a_post_costs_the_same_among_many_posts,
         a_stream_that_is_not_in_memory_costs_one,
         posts_that_are_not_in_memory_cost_one,
+        without_caches_a_page_costs_the_same_for_many_friends,
+        with_small_caches_a_page_costs_the_same_for_many_friends,
+        without_caches_a_post_costs_a_few_for_each_follower,
         no_error_was_logged
     ].
 
@@ -41,7 +47,10 @@ init_per_suite(Config) ->
         mnesia -> sqlite;
         Sql -> Sql
     end,
-    twitter_cases:start(Config, #{storage => Storage}).
+    twitter_cases:start(Config, #{storage => Storage, modules => caches(#{use_cache => true})}).
+
+caches(Options) ->
+    maps:from_keys([mod_privacy, mod_roster], Options).
 
 end_per_suite(Config) ->
     twitter_cases:stop(Config).
@@ -84,8 +93,13 @@ followed(Config, Number) ->
     {Author, Followers}.
 
 cost(Config, {Author, Followers}) ->
-    Queries = during(Config, fun() -> twitter_requests:publish(Author, <<"next">>) end),
-    Received = received(Config, Followers),
+    %% What is asked in their sessions, too.
+    Test = self(),
+    Queries = during(Config, fun() ->
+        _ = twitter_requests:publish(Author, <<"next">>),
+        Test ! {received, received(Config, Followers)}
+    end),
+    Received = receive {received, All} -> All end,
     [twitter_client:close(Client) || Client <- [Author | Followers]],
     {length([got || [_] <- Received]), length(Queries)}.
 
@@ -126,6 +140,41 @@ posts_that_are_not_in_memory_cost_one(Config) ->
     {_, #{count := 40}} = twitter_reading:page(Reader, ?FRIENDS, #{max => 0}),
     ?assertMatch([_], during(Config, fun() -> Read(40) end)),
     ?assertEqual([], during(Config, fun() -> Read(40) end)).
+
+without_caches_a_page_costs_the_same_for_many_friends(Config) ->
+    same_for_many_friends(Config, #{use_cache => false}, 20).
+
+%% They have room for a few, and are full of others.
+with_small_caches_a_page_costs_the_same_for_many_friends(Config) ->
+    same_for_many_friends(Config, #{use_cache => true, cache_size => 5}, 20).
+
+%% To let his session take a message costs ejabberd some, too.
+without_caches_a_post_costs_a_few_for_each_follower(Config) ->
+    ok = twitter_server:restart(twitter_cases:server(Config), #{modules => caches(#{use_cache => false})}),
+    [{2, Few}, {20, Many}] = [cost(Config, followed(Config, Number)) || Number <- [2, 20]],
+    ok = twitter_server:restart(twitter_cases:server(Config), #{modules => caches(#{use_cache => true})}),
+    ?assert(Many - Few =< 5 * 18).
+
+same_for_many_friends(Config, Caches, AtMost) ->
+    Server = twitter_cases:server(Config),
+    ok = twitter_server:restart(Server, #{modules => caches(Caches)}),
+    Costs = [begin
+        {Reader, Authors} = reader_of(Config, Number),
+        Read = fun() -> ?assertEqual(lists:sort(Authors), lists:sort(twitter_reading:posts(Reader, ?FRIENDS))) end,
+        _ = Read(),
+        length(during(Config, Read))
+    end || Number <- [10, 40]],
+    ok = twitter_server:restart(Server, #{modules => caches(#{use_cache => true})}),
+    ?assertMatch([Same, Same] when Same > 0 andalso Same =< AtMost, Costs).
+
+%% A reader with so many friends; three have posted, and one of these hides from him, as does somebody who has not.
+reader_of(Config, Number) ->
+    [Reader, Alice, Bob, Carol, Dave | _] = twitter_cases:offline_friends(Config, lists:duplicate(Number + 1, <<"somebody">>)),
+    [Client, OfAlice, OfBob, OfCarol, OfDave] =
+        [twitter_users:login(twitter_cases:server(Config), User) || User <- [Reader, Alice, Bob, Carol, Dave]],
+    _ = [twitter_requests:publish(Author, <<"1">>, <<"Hello">>) || Author <- [OfAlice, OfBob, OfCarol]],
+    [ok = twitter_users:block(Author, twitter_users:jid(Reader)) || Author <- [OfCarol, OfDave]],
+    {Client, [{twitter_users:jid(Author), <<"1">>} || Author <- [Alice, Bob]]}.
 
 no_error_was_logged(Config) ->
     twitter_cases:no_error_was_logged(Config).

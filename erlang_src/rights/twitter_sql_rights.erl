@@ -17,19 +17,21 @@
           {ok, [twitter_nif:jid()]} | error.
 who_let_see(LServer, Authors, Reader) ->
     #{owner := Owner, hooks := Hooks} = twitter_rights:subject(),
-    LReader = jid:tolower(jid:remove_resource(Reader)),
+    Contact = jid:tolower(jid:remove_resource(Reader)),
     case is_asked(LServer, Authors, {Owner, mod_roster_sql, Hooks}) of
         true ->
-            Look = fun(Author) -> {user(Author), LServer, LReader} end,
-            ByCache = cached(mod_roster_opt:use_cache(LServer), roster_item_cache, Look, Authors),
-            answered(Authors, ByCache, fun gives_right/1, fun(_) -> [Author || {Author, Subscription} <- rows(LServer, jid:encode(LReader)),
-                                       lists:member(Subscription, [<<"B">>, <<"F">>])] end);
+            Key = fun(Author) -> {user(Author), LServer, Contact} end,
+            ByCache = cached(mod_roster_opt:use_cache(LServer), roster_item_cache, Key, Authors),
+            answered(Authors, ByCache, fun gives_right/1, fun(_Unknown) -> with_right(LServer, jid:encode(Contact)) end);
         false ->
             error
     end.
 
 gives_right({ok, {Subscription, _Ask, _Groups}}) -> lists:member(Subscription, [both, from]);
 gives_right(error) -> false.
+
+with_right(LServer, Contact) ->
+    [Author || {Author, Subscription} <- rows(LServer, Contact), lists:member(Subscription, [<<"B">>, <<"F">>])].
 
 %% In whose roster this contact stands, and how. MySQL takes names for the same that are not.
 rows(LServer, Contact) ->
@@ -44,15 +46,18 @@ rows(LServer, Contact) ->
           {ok, [twitter_nif:jid()]} | error.
 who_may_block(LServer, Authors, Reader) ->
     #{owner := Owner, hooks := Hooks} = twitter_blocks:subject(),
+    Contact = jid:tolower(jid:remove_resource(Reader)),
     case is_asked(LServer, Authors, {Owner, mod_privacy_sql, Hooks}) of
         true ->
-            Look = fun(Author) -> {user(Author), LServer, default} end,
-            ByCache = cached(mod_privacy_opt:use_cache(LServer), privacy_list_cache, Look, Authors),
-            answered(Authors, ByCache, fun(List) -> List =/= error end,
-                     fun(Unknown) -> with_list(LServer, Unknown, jid:encode(jid:tolower(jid:remove_resource(Reader)))) end);
+            Key = fun(Author) -> {user(Author), LServer, default} end,
+            ByCache = cached(mod_privacy_opt:use_cache(LServer), privacy_list_cache, Key, Authors),
+            answered(Authors, ByCache, fun is_list_there/1, fun(Unknown) -> with_list(LServer, Unknown, jid:encode(Contact)) end);
         false ->
             error
     end.
+
+is_list_there({ok, _List}) -> true;
+is_list_there(error) -> false.
 
 %% @doc `false' if this user has no default privacy list, and no other module can refuse anything for him. Asked from
 %% ejabberd, which may have it in its cache.

@@ -8,7 +8,7 @@
 -export([with_caches/1, without_caches/1, with_small_caches/1, with_shared_groups/1, no_error_was_logged/1]).
 
 -define(PEOPLE, 8).
--define(ROUNDS, 60).
+-define(ROUNDS, 30).
 -define(ELSEWHERE, <<"reader@elsewhere.example">>).
 
 suite() ->
